@@ -1,0 +1,20 @@
+"""The node type `perceptor.imagenet`."""
+
+from pytti_graph import Device, Perceptor, node
+
+
+@node("perceptor.imagenet")
+def imagenet(device: Device, size: int = 160) -> Perceptor:
+    """Look at the picture with an eye that knows the 1,000 things of ImageNet.
+
+    Everything it needs is installed with it, so it works without a network. It understands animals, plants, food,
+    vehicles, tools, garments, buildings and landscapes ("a castle on a hill", "a bowl of strawberries", "a goldfish"),
+    and nothing else: names of artists, moods and styles mean nothing to it, and it warns of prompts too far from what
+    it knows.
+
+    Args:
+        size: Side of the square crops it looks at, in pixels, 32 or more. Smaller is faster, larger sees finer detail.
+    """
+    from pytti_graph_imagenet.perceptor import ImageNetPerceptor
+
+    return ImageNetPerceptor.load(device.torch, device.dtype, size)

@@ -1,0 +1,82 @@
+"""Text and pictures in one space: the 1,000 ImageNet classes."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from pytti_graph import Perceptor
+from torch import Tensor
+
+from pytti_graph_imagenet.classes import CLASSES, ClassNames
+from pytti_graph_imagenet.text import MINILM, TOKENIZER, TextTower
+from pytti_graph_imagenet.tower import LITE0, ImageTower
+
+FAMILIAR = 0.3
+MIN_SIZE = 32
+
+
+def direction(scores: Tensor) -> Tensor:
+    """Class scores [..., 1000] to unit vectors of zero mean: what is common to all classes says nothing."""
+    return F.normalize(scores - scores.mean(-1, keepdim=True), dim=-1)
+
+
+class ImageNetPerceptor(Perceptor):
+    """A picture is its logits; a text is its affinities to the class names; both become `direction`s.
+
+    Args:
+        tower: Pictures to logits.
+        text: Sentences to vectors.
+        classes: The class names with their vectors.
+        device: Where texts' embeddings go: the image tower's device.
+        size: Side of the crops in pixels.
+    """
+
+    name = "imagenet"
+    weights: Mapping[str, str] = {file.name: file.sha256 for file in (LITE0, MINILM, TOKENIZER)}
+
+    def __init__(
+        self, tower: ImageTower, text: TextTower, classes: ClassNames, device: torch.device, size: int = 160
+    ) -> None:
+        if size < MIN_SIZE:
+            raise ValueError(f"size {size} is too small to see anything; {MIN_SIZE} is the least")
+        self.size = size
+        self._tower = tower
+        self._text = text
+        self._classes = classes
+        self._device = device
+
+    @classmethod
+    def load(cls, device: torch.device, dtype: torch.dtype, size: int = 160) -> "ImageNetPerceptor":
+        """Load all weights, checking their hashes.
+
+        Args:
+            device: Where pictures are looked at.
+            dtype: The precision of the image tower; texts are always read in float32.
+            size: Side of the crops in pixels.
+
+        Raises:
+            MissingError: A package with weights is not installed, or its file is not the one expected.
+        """
+        return cls(ImageTower.load(device, dtype), TextTower.load(), ClassNames.load(), device, size)
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Return unit vectors [N, 1000] (float32) of pictures [N, 3, size, size] in 0..1 sRGB; differentiable."""
+        assert images.shape[1:] == (3, self.size, self.size), f"{tuple(images.shape)} is not [N, 3, size, size]"
+        return direction(self._tower(images))
+
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Return unit vectors [P, 1000] of texts, each read on its own."""
+        if not texts:
+            return torch.empty(0, CLASSES, device=self._device)
+        return torch.stack([direction(self._affinities(text)) for text in texts]).to(self._device)
+
+    def unfamiliar(self, text: str) -> str | None:
+        """Return why a text means little to this perceptor, or None when it knows the subject."""
+        affinities = self._affinities(text)
+        if affinities.max() >= FAMILIAR:
+            return None
+        nearest = ", ".join(f"{name} ({value:.2f})" for name, value in self._classes.nearest(affinities, 3))
+        return f"none of the 1,000 ImageNet classes is close to it; the nearest are {nearest}"
+
+    def _affinities(self, text: str) -> Tensor:
+        return self._classes.affinities(self._text.encode(text))

@@ -1,0 +1,339 @@
+"""The `@node` decorator: a signature becomes a schema."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from pytti_graph.core.arguments import (
+    ArgumentType,
+    NumberType,
+    ReferenceType,
+    TextType,
+    argument_type,
+    from_json,
+    injected_of,
+    to_json,
+    wire_of,
+    without_none,
+)
+
+Rate = Literal["once", "frame", "step"]
+DeclaredRate = Literal["once", "frame", "step", "timeline"]
+PhaseName = Literal["init", "start", "warp", "forward"]
+
+PHASES: dict[PhaseName, str] = {"init": "__init__", "start": "start", "warp": "warp", "forward": "forward"}
+NUMBER = "Number"
+
+_ATTRIBUTE = "__pytti_graph_node__"
+_TYPE_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+_Made = TypeVar("_Made", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An argument that a graph file can give to a node.
+
+    Attributes:
+        name: Its key in the file.
+        type: How its value is read.
+        required: It has no default.
+        optional: It may be left empty (None).
+        default: Its value when not given, as JSON data.
+        help: One or more sentences for the user.
+    """
+
+    name: str
+    type: ArgumentType
+    required: bool
+    optional: bool
+    default: Any
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A call that the engine makes: a function, or a method of a class.
+
+    Attributes:
+        name: "forward" for functions.
+        parameters: Argument names in the order of the signature.
+        injected: For those that the engine provides, what it provides.
+    """
+
+    name: PhaseName
+    parameters: tuple[str, ...]
+    injected: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """All that is known of a node type without importing it.
+
+    Attributes:
+        type: `family.name`.
+        target: Where its implementation is, as "package.module:name".
+        summary: One sentence.
+        description: The rest of its documentation.
+        parameters: What a graph file can set.
+        phases: The calls the engine makes.
+        returns: Wire type of its value, or None for a sink (a writer or an optimiser).
+        ports: Fields of its value that can be referred to, with their wire types.
+        rate: How often its value changes by itself, or None if only with its inputs.
+        stateful: It is a class.
+        trainable: It has parameters that an optimiser can move.
+        optimiser: It moves parameters.
+        random: Its `forward` draws random numbers.
+        version: Version of the node's arguments.
+    """
+
+    type: str
+    target: str
+    summary: str
+    description: str
+    parameters: tuple[Parameter, ...]
+    phases: tuple[Phase, ...]
+    returns: str | None
+    ports: Mapping[str, str]
+    rate: DeclaredRate | None = None
+    stateful: bool = False
+    trainable: bool = False
+    optimiser: bool = False
+    random: bool = False
+    version: int = 1
+
+    def parameter(self, name: str) -> Parameter | None:
+        """The parameter of that name, or None."""
+        return next((parameter for parameter in self.parameters if parameter.name == name), None)
+
+    def phase(self, name: PhaseName) -> Phase | None:
+        """The phase of that name, or None."""
+        return next((phase for phase in self.phases if phase.name == name), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """This specification as JSON data."""
+        data = dataclasses.asdict(self)
+        for entry, parameter in zip(data["parameters"], self.parameters, strict=True):
+            entry["type"] = to_json(parameter.type)
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> NodeSpec:
+        """The inverse of `to_json`."""
+        parameters = tuple(Parameter(**{**entry, "type": from_json(entry["type"])}) for entry in data["parameters"])
+        phases = tuple(
+            Phase(entry["name"], tuple(entry["parameters"]), entry["injected"]) for entry in data["phases"]
+        )
+        return cls(**{**data, "parameters": parameters, "phases": phases})
+
+
+def node(type: str, *, rate: DeclaredRate | None = None, version: int = 1) -> Callable[[_Made], _Made]:
+    """Make a node type of a function or a class.
+
+    A function is called whenever its inputs change. A class may have these phases, whose parameters together are its arguments:
+    `__init__` (once), `start` (on frame 0 and when its input changes), `warp` (later frames, before the steps), `forward`
+    (whenever its value is needed and may have changed), and `close` (at the end). A class with `parameters()` is trainable.
+
+    Args:
+        type: `family.name`, lower case.
+        rate: How often its value changes by itself: "frame", "step", or "timeline" (each frame of a film, each step of a single
+            picture). Unsaid, nodes that draw random numbers and trainable nodes change at each step, nodes that ask for the `Moment` each frame, others only with their inputs.
+        version: Raised when the arguments change.
+
+    Raises:
+        TypeError: A parameter has no annotation or one that no argument can have, or the name is not `family.name`.
+    """
+    if not _TYPE_NAME.fullmatch(type):
+        raise TypeError(f"'{type}' is not a node type name; write it as 'family.name' in lower case")
+
+    def decorate(made: _Made) -> _Made:
+        setattr(made, _ATTRIBUTE, _specification(type, made, rate, version))
+        return made
+
+    return decorate
+
+
+def spec_of(made: object) -> NodeSpec:
+    """The specification of a decorated function or class; raises TypeError for anything else."""
+    spec = made.__dict__.get(_ATTRIBUTE) if hasattr(made, "__dict__") else None
+    if not isinstance(spec, NodeSpec):
+        raise TypeError(f"{made!r} is not a node; decorate it with @node('family.name')")
+    return spec
+
+
+@dataclass(slots=True)
+class _Signature:
+    """What the phases of a node say together."""
+
+    type: str
+    help: dict[str, str]
+    parameters: dict[str, Parameter] = dataclasses.field(default_factory=dict)
+    phases: list[Phase] = dataclasses.field(default_factory=list)
+
+    def read(self, name: PhaseName, function: Callable[..., Any], *, method: bool) -> Any:
+        """Add one phase; returns its return annotation."""
+        hints = get_type_hints(function, include_extras=True)
+        names, injected = [], {}
+        for parameter in list(inspect.signature(function).parameters.values())[1 if method else 0 :]:
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise TypeError(f"{self.type}: '*{parameter.name}' cannot be an argument of a node")
+            if parameter.name not in hints:
+                raise TypeError(f"{self.type}: parameter '{parameter.name}' has no annotation")
+            names.append(parameter.name)
+            annotation, _ = without_none(hints[parameter.name])
+            if (mark := injected_of(annotation)) is not None:
+                injected[parameter.name] = mark.name
+            else:
+                self._add(parameter, hints[parameter.name])
+        self.phases.append(Phase(name, tuple(names), injected))
+        return hints.get("return")
+
+    def _add(self, parameter: inspect.Parameter, annotation: Any) -> None:
+        inner, optional = without_none(annotation)
+        try:
+            kind = argument_type(inner)
+        except TypeError as error:
+            raise TypeError(f"{self.type}: parameter '{parameter.name}': {error}") from None
+        required = parameter.default is parameter.empty
+        default = None if required else parameter.default
+        if isinstance(default, tuple):
+            default = list(default)
+        known = self.parameters.get(parameter.name)
+        if known is None:
+            text = self.help.get(parameter.name, "")
+            self.parameters[parameter.name] = Parameter(parameter.name, kind, required, optional, default, text)
+        elif known.type != kind:
+            raise TypeError(f"{self.type}: parameter '{parameter.name}' has two types")
+
+
+def _specification(type: str, made: Callable[..., Any], rate: DeclaredRate | None, version: int) -> NodeSpec:
+    summary, description, help = _documentation(made)
+    signature = _Signature(type, help)
+    stateful = inspect.isclass(made)
+    if stateful:
+        returns = _read_class(signature, made)
+    else:
+        returns = signature.read("forward", made, method=False)
+    wire, ports = _value(type, returns)
+    given = {what for phase in signature.phases for what in phase.injected.values()}
+    forward = next(phase for phase in signature.phases if phase.name == "forward")
+    random = "Stream" in forward.injected.values()
+    trainable = stateful and hasattr(made, "parameters")
+    if trainable:
+        _make_optional(signature, "start", "warp")
+    if rate is None:
+        rate = "step" if random or trainable else "frame" if "Moment" in forward.injected.values() else None
+    return NodeSpec(
+        type=type,
+        target=f"{made.__module__}:{made.__qualname__}",
+        summary=summary,
+        description=description,
+        parameters=tuple(signature.parameters.values()),
+        phases=tuple(signature.phases),
+        returns=wire,
+        ports=ports,
+        rate=rate,
+        stateful=stateful,
+        trainable=trainable,
+        optimiser="Parameters" in given,
+        random=random,
+        version=version,
+    )
+
+
+def _read_class(signature: _Signature, made: type) -> Any:
+    returns = None
+    for name, method in PHASES.items():
+        if name == "init" and made.__init__ is object.__init__:  # type: ignore[misc]
+            signature.phases.append(Phase("init", (), {}))
+        elif (function := getattr(made, method, None)) is not None:
+            annotation = signature.read(name, function, method=True)
+            returns = annotation if name == "forward" else returns
+        elif name == "forward":
+            raise TypeError(f"{signature.type}: a node class needs a method 'forward'")
+    return returns
+
+
+def _make_optional(signature: _Signature, *phases: PhaseName) -> None:
+    """What only starts or moves an image need not be given."""
+    needed = {name for phase in signature.phases if phase.name not in phases for name in phase.parameters}
+    for name, parameter in signature.parameters.items():
+        if name not in needed and parameter.required:
+            signature.parameters[name] = dataclasses.replace(parameter, required=False, optional=True)
+
+
+def _value(type: str, annotation: Any) -> tuple[str | None, dict[str, str]]:
+    """Wire type and ports of a return annotation."""
+    if annotation is None or annotation is NoneType:
+        return None, {}
+    if (wire := wire_of(annotation)) is not None:
+        fields = annotation if inspect.isclass(annotation) else None
+        return wire.name, _ports(fields)
+    if _is_number(annotation):
+        return NUMBER, {}
+    if inspect.isclass(annotation) and (ports := _ports(annotation)):
+        return annotation.__name__, ports
+    raise TypeError(f"{type}: {annotation!r} is not a type that a node can return")
+
+
+def _ports(cls: type | None) -> dict[str, str]:
+    if cls is None:
+        return {}
+    ports = {}
+    for name, annotation in get_type_hints(cls, include_extras=True).items():
+        if (wire := wire_of(annotation)) is not None:
+            ports[name] = wire.name
+        elif _is_number(annotation):
+            ports[name] = NUMBER
+    return ports
+
+
+def _is_number(annotation: Any) -> bool:
+    try:
+        return isinstance(argument_type(annotation), NumberType)
+    except TypeError:
+        return False
+
+
+NoneType = type(None)
+
+_ARGS = re.compile(r"^Args:\s*$", re.MULTILINE)
+_SECTION = re.compile(r"^(Returns|Raises|Attributes|Yields|Example|Examples|Note):\s*$", re.MULTILINE)
+_ENTRY = re.compile(r"^    (\w+)(?: \([^)]*\))?:\s*(.*)$")
+
+
+def _documentation(made: object) -> tuple[str, str, dict[str, str]]:
+    """Summary, description and help by argument of a Google-style docstring."""
+    text = inspect.getdoc(made) or ""
+    before, _, after = text.partition("Args:\n") if _ARGS.search(text) else (text, "", "")
+    before = _SECTION.split(before)[0]
+    summary, _, description = before.strip().partition("\n\n")
+    help: dict[str, str] = {}
+    name = None
+    for line in _SECTION.split(after)[0].splitlines():
+        if (entry := _ENTRY.match(line)) is not None:
+            name = entry[1]
+            help[name] = entry[2].strip()
+        elif name is not None and line.strip():
+            help[name] += " " + line.strip()
+    return " ".join(summary.split()), description.strip(), help
+
+
+__all__ = [
+    "NUMBER",
+    "DeclaredRate",
+    "NodeSpec",
+    "Parameter",
+    "Phase",
+    "PhaseName",
+    "Rate",
+    "ReferenceType",
+    "TextType",
+    "node",
+    "spec_of",
+]

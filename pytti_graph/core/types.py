@@ -1,0 +1,354 @@
+"""What travels on wires, and what the engine hands to nodes. Torch-free at import.
+
+An annotation in a node's signature says how its value in a graph file is read:
+
+* a wire type (`Image`, `Loss`, `Perceptor`, ... or a list of one) takes a reference to a node;
+* `Number` or `Integer`, with bounds, takes a number or a formula;
+* `FormulaText` takes text with formulas inside;
+* `str`, `bool`, `Literal[...]`, `InputPath`, `OutputPath` are read literally;
+* `Stream`, `Device`, `Clock`, `Files`, `Report` and `Parameters` are handed over by the engine.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    Tensor = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Marks an annotation as a wire type: its value is a reference to another node.
+
+    Attributes:
+        name: As shown to users.
+        differentiable: Gradients flow through it.
+    """
+
+    name: str
+    differentiable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Limits of a number: `ge` at least, `gt` above, `le` at most, `lt` below; `unit` is shown to users.
+
+    A number with `draft` is multiplied by it when a draft is rendered.
+    """
+
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    unit: str = ""
+    draft: float | None = None
+
+    def violated(self, value: float) -> str | None:
+        """What is wrong with `value` ("must be at least 1"), or None."""
+        if self.ge is not None and not value >= self.ge:
+            return f"must be at least {self.ge:g}"
+        if self.gt is not None and not value > self.gt:
+            return f"must be above {self.gt:g}"
+        if self.le is not None and not value <= self.le:
+            return f"must be at most {self.le:g}"
+        if self.lt is not None and not value < self.lt:
+            return f"must be below {self.lt:g}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class TextParser:
+    """Marks a text with formulas inside; `target` is the torch-free parser as "module:function".
+
+    The parser takes the text and returns an object with a `formulas` attribute, a sequence of `TextFormula`; it
+    raises `TextSyntaxError` for what it cannot read. A class node's `__init__` receives the parsed object, its `forward`, in a parameter
+    of the same name annotated `FormulaValues`, the values of the formulas in the same order.
+    """
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathMark:
+    """Marks a path; `direction` says whether it is read (graph folder) or written (run folder)."""
+
+    direction: Literal["input", "output"]
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """Marks a parameter that the engine provides and a graph file cannot set."""
+
+    name: str
+
+
+if TYPE_CHECKING:
+    Image = Tensor
+    Mask = Tensor
+    Depth = Tensor
+    Loss = Tensor
+    Number = float
+    Integer = int
+    InputPath = Path
+    OutputPath = Path
+    FormulaValues = Sequence[float]
+    Parameters = Mapping[str, Tensor]
+else:
+    Image = Annotated[Any, Wire("Image")]
+    """[1, 3, H, W], sRGB, 0..1."""
+    Mask = Annotated[Any, Wire("Mask")]
+    """[1, 1, H, W], 0..1."""
+    Depth = Annotated[Any, Wire("Depth")]
+    """[1, 1, H, W], larger is farther."""
+    Loss = Annotated[Any, Wire("Loss")]
+    """[], smaller is better."""
+    Number = Annotated[float, Bounds()]
+    """A number, or a formula."""
+    Integer = Annotated[int, Bounds()]
+    """A whole number, or a formula that gives one."""
+    InputPath = Annotated[Path, PathMark("input")]
+    """A file to read, resolved against the graph's folder."""
+    OutputPath = Annotated[Path, PathMark("output")]
+    """A file or folder to write, resolved inside the run folder."""
+    FormulaValues = Annotated[Any, Injected("FormulaValues")]
+    """The values of the formulas of the text argument of the same name."""
+    Parameters = Annotated[Any, Injected("Parameters")]
+    """The tensors that an optimiser moves: every trainable parameter that its losses reach, by name."""
+
+
+class Perceptor(ABC):
+    """A network that sees: it holds pictures and texts in one space.
+
+    Attributes:
+        size: Side of the square crops it looks at, in pixels.
+        name: What it is called in messages and in `run.json`.
+        weights: File names of its weights and their sha256 sums.
+    """
+
+    size: int
+    name: str
+    weights: Mapping[str, str]
+
+    @abstractmethod
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Embed crops [N, 3, size, size], sRGB 0..1, as unit vectors [N, D] (float32), with gradients."""
+
+    @abstractmethod
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Embed texts as unit vectors [P, D], each encoded on its own, without gradients."""
+
+    def unfamiliar(self, text: str) -> str | None:
+        """Why `text` means little to this perceptor, or None if it means something."""
+        return None
+
+
+BorderMode = Literal["clamp", "mirror", "smear", "wrap", "black"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cutouts:
+    """Square crops of a picture, described but not yet sampled.
+
+    Geometric augmentations multiply `transforms`; pixel augmentations append to `operations`. The picture is sampled once, by `encode.cutouts`.
+
+    Attributes:
+        image: The picture [1, 3, H, W].
+        transforms: [N, 3, 3], homogeneous maps from crop to picture coordinates, both -1..1 from edge to edge
+            (x right, y down), as `torch.nn.functional.grid_sample` with `align_corners=False` counts them.
+        size: Side of the sampled crops, in pixels.
+        border: What lies outside the picture ("clamp" keeps crops inside; what turns out, smears).
+        operations: Applied in order to the sampled crops [N, 3, size, size].
+    """
+
+    image: Tensor
+    transforms: Tensor
+    size: int
+    border: BorderMode
+    operations: tuple[Callable[[Tensor], Tensor], ...] = ()
+
+    def transformed(self, matrices: Tensor) -> Cutouts:
+        """These crops with `matrices` [N, 3, 3] applied in crop coordinates before the present transforms."""
+        return replace(self, transforms=self.transforms @ matrices)
+
+    def then(self, operation: Callable[[Tensor], Tensor]) -> Cutouts:
+        """These crops with one more pixel operation."""
+        return replace(self, operations=(*self.operations, operation))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a perceptor sees in the crops.
+
+    Attributes:
+        embeddings: Unit vectors [N, D].
+        transforms: [N, 3, 3], from crop to picture coordinates, as in `Cutouts`.
+    """
+
+    embeddings: Tensor
+    transforms: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What the picture should (or should not) mean.
+
+    Attributes:
+        embeddings: Unit vectors [P, D].
+        weights: [P]; a negative weight pushes away.
+        stops: [P]; no gradient once sign(weight) x distance is at or below it.
+    """
+
+    embeddings: Tensor
+    weights: Tensor
+    stops: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Warp:
+    """A motion of the picture, as a field that says where each output pixel comes from.
+
+    Attributes:
+        field: [1, H, W, 2], picture coordinates -1..1 (x, y) to sample, or a function of (height, width) that makes it.
+        infill: What moves in from outside.
+        sampling: How values between pixels are found.
+    """
+
+    field: Callable[[int, int], Tensor]
+    infill: Literal["mirror", "smear", "wrap", "black"] = "mirror"
+    sampling: Literal["nearest", "bilinear", "bicubic"] = "bicubic"
+
+
+if not TYPE_CHECKING:
+    Perceptor.__wire__ = Wire("Perceptor", differentiable=False)
+    Cutouts.__wire__ = Wire("Cutouts")
+    Seen.__wire__ = Wire("Seen")
+    Prompts.__wire__ = Wire("Prompts", differentiable=False)
+    Warp.__wire__ = Wire("Warp", differentiable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How a graph counts time.
+
+    Attributes:
+        frames: Number of frames.
+        fps: Frames per second; `t = frame / fps`.
+        steps: Optimisation steps in each frame.
+        warmup: Steps of frame 0 (`steps` if the graph does not say).
+    """
+
+    frames: int = 1
+    fps: float = 12.0
+    steps: int = 100
+    warmup: int = 100
+
+    def steps_in(self, frame: int) -> int:
+        """Optimisation steps of one frame."""
+        return self.warmup if frame == 0 else self.steps
+
+    def steps_before(self, frame: int) -> int:
+        """Optimisation steps of all frames before this one."""
+        return 0 if frame == 0 else self.warmup + (frame - 1) * self.steps
+
+    @property
+    def total_steps(self) -> int:
+        """Optimisation steps of the whole rendering."""
+        return self.steps_before(self.frames)
+
+
+@dataclass(slots=True)
+class Moment:
+    """Now: which frame, which step within it (the engine moves it along)."""
+
+    clock: Clock
+    frame: int = 0
+    step: int = 0
+
+    @property
+    def t(self) -> float:
+        """Seconds since the beginning of the film."""
+        return self.frame / self.clock.fps
+
+    @property
+    def total_step(self) -> int:
+        """Steps since the beginning of the rendering."""
+        return self.clock.steps_before(self.frame) + self.step
+
+    @property
+    def progress(self) -> float:
+        """Part of all steps already done, 0..1."""
+        total = self.clock.total_steps
+        return self.total_step / total if total else self.frame / self.clock.frames
+
+
+class Stream(Protocol):
+    """A node's own random numbers: the same for the same (seed, node id, frame, step), whatever else the graph holds."""
+
+    @property
+    def generator(self) -> torch.Generator:
+        """The generator itself, on the engine's device."""
+        ...
+
+    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """Uniform numbers in [low, high)."""
+        ...
+
+    def normal(self, *shape: int, mean: float = 0.0, std: float = 1.0) -> Tensor:
+        """Normally distributed numbers."""
+        ...
+
+
+class Device(Protocol):
+    """Where tensors live, and how precisely perceptors compute."""
+
+    @property
+    def torch(self) -> torch.device:
+        """For `tensor.to(...)` and `torch.zeros(..., device=...)`."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of perceptors: float32 or bfloat16. Pictures and losses are always float32."""
+        ...
+
+
+class Files(Protocol):
+    """The folders and the network that a graph was given."""
+
+    def input(self, path: str | Path) -> Path:
+        """Resolve a file to read; raises `UsageError` when it lies outside the allowed folders."""
+        ...
+
+    @property
+    def network(self) -> bool:
+        """True if downloads are allowed."""
+        ...
+
+    def save_frame(self, folder: Path, frame: int, image: Tensor) -> Path:
+        """Write a picture [1, 3, H, W] as lossless `folder/00000.png`, carrying its graph, whole or not at all."""
+        ...
+
+    def write(self, path: Path, write: Callable[[Path], None]) -> None:
+        """Let `write` make a file under a temporary name, then move it to `path`."""
+        ...
+
+
+class Report(Protocol):
+    """Tells the user something before rendering."""
+
+    def warn(self, message: str, *, argument: str | None = None, offset: int = 0) -> None:
+        """Warn about the node, at a character of one of its text arguments."""
+        ...
+
+
+if not TYPE_CHECKING:
+    for _injected in (Clock, Moment, Stream, Device, Files, Report):
+        _injected.__injected__ = Injected(_injected.__name__)
