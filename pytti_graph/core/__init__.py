@@ -1,0 +1,1 @@
+"""Wire types, the node decorator, formulas, errors and plugins; no torch."""

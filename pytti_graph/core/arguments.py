@@ -16,10 +16,11 @@ from pytti_graph.core.types import Bounds, Injected, PathMark, TextParser, Wire
 
 @dataclass(frozen=True, slots=True)
 class ReferenceType:
-    """A reference to another node's value; `many` takes a list of them."""
+    """A reference to another node's value, or with `many` to several; gradients flow back if `differentiable`."""
 
     wire: str
     many: bool = False
+    differentiable: bool = True
 
     def __str__(self) -> str:
         return f"list of {self.wire}" if self.many else self.wire
@@ -166,7 +167,7 @@ def without_none(annotation: Any) -> tuple[Any, bool]:
 def argument_type(annotation: Any) -> ArgumentType:
     """The argument type that an annotation stands for; raises TypeError if there is none."""
     if (wire := wire_of(annotation)) is not None:
-        return ReferenceType(wire.name)
+        return ReferenceType(wire.name, False, wire.differentiable)
     if get_origin(annotation) is Annotated:
         return _annotated(annotation)
     if get_origin(annotation) is Literal:
@@ -174,7 +175,7 @@ def argument_type(annotation: Any) -> ArgumentType:
     if get_origin(annotation) in (list, tuple, typing.get_origin(typing.Sequence[int])):
         item = get_args(annotation)[0]
         if (wire := wire_of(item)) is not None:
-            return ReferenceType(wire.name, many=True)
+            return ReferenceType(wire.name, True, wire.differentiable)
         return ListType(argument_type(item))
     if get_origin(annotation) is dict:
         return MappingType(argument_type(get_args(annotation)[1]))

@@ -102,6 +102,7 @@ class GraphError(PyttiGraphError):
 
     @property
     def problems(self) -> Sequence[Problem]:
+        """All problems of the graph, in the order of the file."""
         return self._problems
 
 

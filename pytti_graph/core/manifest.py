@@ -18,9 +18,7 @@ from pytti_graph.core.nodes import NodeSpec, spec_of
 _CORE = Path(__file__).parent
 
 
-def specifications(
-    name: str, targets: Sequence[str], load: Callable[[str], Callable[..., Any]]
-) -> dict[str, NodeSpec]:
+def specifications(name: str, targets: Sequence[str], load: Callable[[str], Callable[..., Any]]) -> dict[str, NodeSpec]:
     """The specifications of `targets`, from the cache or, when their sources have changed, by importing them.
 
     Args:

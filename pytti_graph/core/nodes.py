@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_type_hints
@@ -89,6 +89,7 @@ class NodeSpec:
         trainable: It has parameters that an optimiser can move.
         optimiser: It moves parameters.
         random: Its `forward` draws random numbers.
+        detached: Arguments through which no gradient flows back.
         version: Version of the node's arguments.
     """
 
@@ -105,6 +106,7 @@ class NodeSpec:
     trainable: bool = False
     optimiser: bool = False
     random: bool = False
+    detached: tuple[str, ...] = ()
     version: int = 1
 
     def parameter(self, name: str) -> Parameter | None:
@@ -126,23 +128,27 @@ class NodeSpec:
     def from_json(cls, data: Mapping[str, Any]) -> NodeSpec:
         """The inverse of `to_json`."""
         parameters = tuple(Parameter(**{**entry, "type": from_json(entry["type"])}) for entry in data["parameters"])
-        phases = tuple(
-            Phase(entry["name"], tuple(entry["parameters"]), entry["injected"]) for entry in data["phases"]
-        )
-        return cls(**{**data, "parameters": parameters, "phases": phases})
+        phases = tuple(Phase(entry["name"], tuple(entry["parameters"]), entry["injected"]) for entry in data["phases"])
+        detached = tuple(data["detached"])
+        return cls(**{**data, "parameters": parameters, "phases": phases, "detached": detached})
 
 
-def node(type: str, *, rate: DeclaredRate | None = None, version: int = 1) -> Callable[[_Made], _Made]:
+def node(
+    type: str, *, rate: DeclaredRate | None = None, detached: Sequence[str] = (), version: int = 1
+) -> Callable[[_Made], _Made]:
     """Make a node type of a function or a class.
 
-    A function is called whenever its inputs change. A class may have these phases, whose parameters together are its arguments:
-    `__init__` (once), `start` (on frame 0 and when its input changes), `warp` (later frames, before the steps), `forward`
-    (whenever its value is needed and may have changed), and `close` (at the end). A class with `parameters()` is trainable.
+    A function is called whenever its inputs change. A class may have these phases, whose parameters together are its
+    arguments: `__init__` (once), `start` (on frame 0 and when its input changes), `warp` (later frames, before the
+    steps), `forward` (whenever its value is needed and may have changed), and `close` (at the end). A class with
+    `parameters()` is trainable.
 
     Args:
         type: `family.name`, lower case.
-        rate: How often its value changes by itself: "frame", "step", or "timeline" (each frame of a film, each step of a single
-            picture). Unsaid, nodes that draw random numbers and trainable nodes change at each step, nodes that ask for the `Moment` each frame, others only with their inputs.
+        rate: How often its value changes by itself: "frame", "step", or "timeline" (each frame of a film, each step of
+            a single picture). Unsaid, nodes that draw random numbers and trainable nodes change at each step, nodes
+            that ask for the `Moment` each frame, others only with their inputs.
+        detached: Arguments through which no gradient flows back, though their type would allow it.
         version: Raised when the arguments change.
 
     Raises:
@@ -152,7 +158,7 @@ def node(type: str, *, rate: DeclaredRate | None = None, version: int = 1) -> Ca
         raise TypeError(f"'{type}' is not a node type name; write it as 'family.name' in lower case")
 
     def decorate(made: _Made) -> _Made:
-        setattr(made, _ATTRIBUTE, _specification(type, made, rate, version))
+        setattr(made, _ATTRIBUTE, _specification(type, made, rate, tuple(detached), version))
         return made
 
     return decorate
@@ -211,14 +217,13 @@ class _Signature:
             raise TypeError(f"{self.type}: parameter '{parameter.name}' has two types")
 
 
-def _specification(type: str, made: Callable[..., Any], rate: DeclaredRate | None, version: int) -> NodeSpec:
+def _specification(
+    type: str, made: Callable[..., Any], rate: DeclaredRate | None, detached: tuple[str, ...], version: int
+) -> NodeSpec:
     summary, description, help = _documentation(made)
     signature = _Signature(type, help)
     stateful = inspect.isclass(made)
-    if stateful:
-        returns = _read_class(signature, made)
-    else:
-        returns = signature.read("forward", made, method=False)
+    returns = _read_class(signature, made) if stateful else signature.read("forward", made, method=False)
     wire, ports = _value(type, returns)
     given = {what for phase in signature.phases for what in phase.injected.values()}
     forward = next(phase for phase in signature.phases if phase.name == "forward")
@@ -242,14 +247,15 @@ def _specification(type: str, made: Callable[..., Any], rate: DeclaredRate | Non
         trainable=trainable,
         optimiser="Parameters" in given,
         random=random,
+        detached=detached,
         version=version,
     )
 
 
-def _read_class(signature: _Signature, made: type) -> Any:
+def _read_class(signature: _Signature, made: Any) -> Any:
     returns = None
     for name, method in PHASES.items():
-        if name == "init" and made.__init__ is object.__init__:  # type: ignore[misc]
+        if name == "init" and made.__init__ is object.__init__:
             signature.phases.append(Phase("init", (), {}))
         elif (function := getattr(made, method, None)) is not None:
             annotation = signature.read(name, function, method=True)
@@ -299,8 +305,6 @@ def _is_number(annotation: Any) -> bool:
     except TypeError:
         return False
 
-
-NoneType = type(None)
 
 _ARGS = re.compile(r"^Args:\s*$", re.MULTILINE)
 _SECTION = re.compile(r"^(Returns|Raises|Attributes|Yields|Example|Examples|Note):\s*$", re.MULTILINE)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import metadata
-from typing import Any
+from typing import Any, cast
 
 import pluggy
 
@@ -78,7 +78,7 @@ class Registry:
 
 @functools.cache
 def installed() -> Registry:
-    """Everything that is installed here; `PYTTI_GRAPH_PLUGINS=a,b` loads only those entry points (and the built-in nodes)."""
+    """Everything that is installed here; `PYTTI_GRAPH_PLUGINS=a,b` loads only those entry points and the built-ins."""
     wanted = os.environ.get("PYTTI_GRAPH_PLUGINS")
     names = None if wanted is None else {name.strip() for name in wanted.split(",")}
     specs: dict[str, NodeSpec] = {}
@@ -99,13 +99,15 @@ def installed() -> Registry:
 def load_target(target: str) -> Callable[..., Any]:
     """Import "package.module:name"."""
     module, _, name = target.partition(":")
-    made: Callable[..., Any] = functools.reduce(getattr, name.split("."), importlib.import_module(module))
-    return made
+    made: Any = importlib.import_module(module)
+    for part in name.split("."):
+        made = getattr(made, part)
+    return cast(Callable[..., Any], made)
 
 
 def _entry_points() -> Iterable[tuple[metadata.Distribution, metadata.EntryPoint]]:
     """Entry points of all distributions, built-ins first, then by name."""
-    found = {}
+    found: dict[tuple[str, str], tuple[metadata.Distribution, metadata.EntryPoint]] = {}
     for distribution in metadata.distributions():
         for entry_point in distribution.entry_points:
             if entry_point.group == hooks.PROJECT:
@@ -118,7 +120,8 @@ def _load(distribution: metadata.Distribution, entry_point: metadata.EntryPoint)
     plugin = Plugin(entry_point.name, distribution.name, distribution.version)
     try:
         offered = _offered(entry_point)
-        found = manifest.specifications(f"{distribution.name}-{distribution.version}-{entry_point.name}", offered, load_target)
+        name = f"{distribution.name}-{distribution.version}-{entry_point.name}"
+        found = manifest.specifications(name, offered, load_target)
     except Exception as error:
         return replace(plugin, failure=f"{type(error).__name__}: {error}"), {}
     return plugin, found

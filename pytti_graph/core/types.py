@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
+    from torch import Generator, Tensor
+    from torch import device as TorchDevice
+    from torch import dtype as DType
 else:
     Tensor = Any
 
@@ -68,9 +69,9 @@ class Bounds:
 class TextParser:
     """Marks a text with formulas inside; `target` is the torch-free parser as "module:function".
 
-    The parser takes the text and returns an object with a `formulas` attribute, a sequence of `TextFormula`; it
-    raises `TextSyntaxError` for what it cannot read. A class node's `__init__` receives the parsed object, its `forward`, in a parameter
-    of the same name annotated `FormulaValues`, the values of the formulas in the same order.
+    The parser takes the text and returns an object with a `formulas` attribute, a sequence of `TextFormula`; it raises
+    `TextSyntaxError` for what it cannot read. A class node's `__init__` receives the parsed object, its `forward`, in
+    a parameter of the same name annotated `FormulaValues`, the values of the formulas in the same order.
     """
 
     target: str
@@ -157,7 +158,8 @@ BorderMode = Literal["clamp", "mirror", "smear", "wrap", "black"]
 class Cutouts:
     """Square crops of a picture, described but not yet sampled.
 
-    Geometric augmentations multiply `transforms`; pixel augmentations append to `operations`. The picture is sampled once, by `encode.cutouts`.
+    Geometric augmentations multiply `transforms`; pixel augmentations append to `operations`. The picture is sampled
+    once, by `encode.cutouts`.
 
     Attributes:
         image: The picture [1, 3, H, W].
@@ -290,10 +292,10 @@ class Moment:
 
 
 class Stream(Protocol):
-    """A node's own random numbers: the same for the same (seed, node id, frame, step), whatever else the graph holds."""
+    """A node's own random numbers: the same for the same (seed, node id, frame, step), whatever else there is."""
 
     @property
-    def generator(self) -> torch.Generator:
+    def generator(self) -> Generator:
         """The generator itself, on the engine's device."""
         ...
 
@@ -310,12 +312,12 @@ class Device(Protocol):
     """Where tensors live, and how precisely perceptors compute."""
 
     @property
-    def torch(self) -> torch.device:
+    def torch(self) -> TorchDevice:
         """For `tensor.to(...)` and `torch.zeros(..., device=...)`."""
         ...
 
     @property
-    def dtype(self) -> torch.dtype:
+    def dtype(self) -> DType:
         """Precision of perceptors: float32 or bfloat16. Pictures and losses are always float32."""
         ...
 

@@ -1,0 +1,1 @@
+"""Runs plans on tensors: clock, streams, checkpoints, events, outputs."""

@@ -1,0 +1,375 @@
+"""`Graph`: load, check, change and render graphs from Python. The command line is built on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pytti_graph.core.errors import GraphError, Problem, UsageError
+from pytti_graph.core.formulas import TextSyntaxError, parse_reference
+from pytti_graph.core.plugins import BUILT_IN, Registry, installed
+from pytti_graph.graph.checks import CheckedGraph, check
+from pytti_graph.graph.document import Document, NodeText, document_from, dump, parse_document, read_document
+from pytti_graph.graph.drafts import draft_settings
+from pytti_graph.graph.overrides import override
+from pytti_graph.graph.plan import Plan, compile_plan, writer_images
+from pytti_graph.graph.values import Entry, Value
+
+if TYPE_CHECKING:
+    from pytti_graph.engine.events import Frame, Listener
+    from pytti_graph.engine.rendering import Rendering
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+class Graph:
+    """A graph. It does not change; `override` makes another one.
+
+    Attributes:
+        document: The graph as it is written.
+        registry: The node types it may use.
+        folder: Where its relative input paths begin.
+    """
+
+    def __init__(self, document: Document, *, registry: Registry | None = None, folder: Path | None = None) -> None:
+        self.document = document
+        self.registry = registry if registry is not None else installed()
+        self.folder = folder if folder is not None else (document.path.parent if document.path else Path())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, registry: Registry | None = None) -> Graph:
+        """Read a graph file, or the graph that a rendered PNG carries.
+
+        Raises:
+            UsageError: There is no such file, or a picture carries no graph.
+            GraphError: The file is not a graph.
+        """
+        path = Path(path)
+        if path.suffix.lower() == ".png":
+            from pytti_graph.engine.pictures import graph_in_png
+
+            text = graph_in_png(path)
+            if text is None:
+                raise UsageError(
+                    f"{path} carries no graph", hint="give a graph file (.yaml), or a PNG that pytti-graph wrote"
+                )
+            document = replace(parse_document(text, str(path)), name=path.stem)
+            return cls(document, registry=registry, folder=path.parent)
+        return cls(read_document(path), registry=registry)
+
+    @classmethod
+    def parse(cls, text: str, name: str = "graph", *, registry: Registry | None = None) -> Graph:
+        """Read a graph from YAML text; `name` stands for the file in messages."""
+        return cls(parse_document(text, name), registry=registry)
+
+    @classmethod
+    def build(cls, mapping: Mapping[str, Any], name: str = "graph", *, registry: Registry | None = None) -> Graph:
+        """Make a graph of Python data: what the YAML file would say, as dictionaries and lists."""
+        return cls(document_from({"pytti_graph": 1, **mapping}, name), registry=registry)
+
+    def override(self, settings: Mapping[str, Any] | Sequence[str]) -> Graph:
+        """A graph with some values replaced, by path: `{"canvas.width": 512}` or `["canvas.width=512"]`."""
+        return Graph(override(self.document, settings), registry=self.registry, folder=self.folder)
+
+    def draft(self) -> Graph:
+        """A graph that renders pictures with half the sides and about a third of the steps."""
+        return self.override(draft_settings(self.checked))
+
+    @property
+    def yaml(self) -> str:
+        """The graph as a file that reads back equal."""
+        return dump(self.document)
+
+    @cached_property
+    def checked(self) -> CheckedGraph:
+        """The graph with every argument read as its type; raises `GraphError`."""
+        return check(self.document, self.registry)
+
+    def check(self) -> list[Problem]:
+        """Check everything that can be checked without rendering; nothing heavy is imported.
+
+        Returns:
+            Warnings.
+
+        Raises:
+            GraphError: All problems of the graph.
+        """
+        plan = self.plan()
+        return [_dead(plan, id) for id in plan.dead]
+
+    def plan(self, *, write: bool = True, output: str | None = None) -> Plan:
+        """Compile the graph: what runs how often, in which order, and why.
+
+        Args:
+            write: Run the writers.
+            output: The picture to hand out, as a reference such as "canvas"; the writers' if not given.
+        """
+        return compile_plan(self.checked, write=write, outputs=self._outputs(output, write))
+
+    def _outputs(self, output: str | None, write: bool) -> list[Any] | None:
+        if output is None:
+            images = writer_images(self.checked)
+            if not write and not images:
+                images = [parse_reference(id) for id in _images(self.checked)[:1]]
+            return images
+        try:
+            reference = parse_reference(output)
+        except TextSyntaxError as error:
+            raise UsageError(f"output '{output}': {error}") from None
+        if reference.node not in _images(self.checked):
+            raise UsageError(f"output '{output}' is not a picture; pictures here: {', '.join(_images(self.checked))}")
+        return [reference]
+
+    def render(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        output: str | None = None,
+        seed: int | None = None,
+        device: str = "auto",
+        precision: Precision = "auto",
+        on_event: Listener | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        allow_paths: Sequence[str | os.PathLike[str]] = (),
+        allow_network: bool = False,
+    ) -> Iterator[Frame]:
+        """Render, frame by frame. Nothing is printed, and nothing written unless a folder is given.
+
+        Args:
+            folder: The run folder to make; without one, the writers do not run.
+            output: The picture to hand out, as a reference; the writers' if not given.
+            seed: Of all random numbers; the graph's, or a new one, if not given.
+            device: "auto", or a name that torch knows.
+            precision: Of perceptors.
+            on_event: Hears warnings, steps, frames and checkpoints, in the rendering thread.
+            cancelled: Asked after each step; True stops cleanly.
+            allow_paths: Folders outside the graph's own that may be read and written.
+            allow_network: Allow downloads.
+
+        Yields:
+            Each frame, when it is finished and written.
+
+        Raises:
+            GraphError: The graph is not valid.
+            MissingError: Weights or plugins are missing.
+            RenderError: Something went wrong while rendering.
+            Interrupted: `cancelled` said so.
+        """
+        job = self.prepare(
+            folder if folder is None else Path(folder),
+            output=output,
+            seed=seed,
+            device=device,
+            precision=precision,
+            on_event=on_event,
+            cancelled=cancelled,
+            allow_paths=allow_paths,
+            allow_network=allow_network,
+            write=folder is not None,
+        )
+        return job.frames()
+
+    def prepare(
+        self,
+        folder: Path | None = None,
+        *,
+        write: bool = True,
+        output: str | None = None,
+        seed: int | None = None,
+        device: str = "auto",
+        precision: Precision = "auto",
+        on_event: Listener | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        allow_paths: Sequence[str | os.PathLike[str]] = (),
+        allow_network: bool = False,
+    ) -> Job:
+        """Make all ready for rendering; arguments as for `render`. With `write` and no folder: `runs/<name>-<n>`."""
+        from pytti_graph.engine.device import choose
+        from pytti_graph.engine.files import FileAccess
+        from pytti_graph.engine.rendering import Rendering
+        from pytti_graph.engine.runfolder import RunFolder
+
+        plan = self.plan(write=write, output=output)
+        chosen = choose(device, precision)
+        seed = seed if seed is not None else self.checked.seed
+        seed = seed if seed is not None else secrets.randbelow(2**31)
+        text = dump(_portable(replace(self.document, seed=seed), self.folder))
+        run = None
+        if write:
+            settings = {
+                "device": device,
+                "precision": precision,
+                "allow_paths": [str(Path(p).resolve()) for p in allow_paths],
+            }
+            run = RunFolder.create(self.document.name, folder, text, _record(self, plan, seed, chosen.name, settings))
+        files = FileAccess(
+            self.folder,
+            run.path if run else None,
+            allow_paths=[Path(p) for p in allow_paths],
+            network=allow_network,
+            graph=text,
+        )
+        rendering = Rendering(plan, self.registry, seed, chosen, files, run)
+        return Job(rendering, fresh=True, on_event=on_event, cancelled=cancelled)
+
+
+class Job:
+    """One rendering that is ready to go, in its run folder.
+
+    Attributes:
+        rendering: The engine's side of it.
+        folder: The run folder, or None.
+        seed: Of all random numbers.
+    """
+
+    def __init__(
+        self,
+        rendering: Rendering,
+        *,
+        fresh: bool,
+        on_event: Listener | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> None:
+        self.rendering = rendering
+        self.seed = rendering.seed
+        self._fresh = fresh
+        if on_event is not None:
+            rendering.listen = on_event
+        if cancelled is not None:
+            rendering.cancelled = cancelled
+
+    @property
+    def folder(self) -> Path | None:
+        """The run folder, or None."""
+        return self.rendering.folder.path if self.rendering.folder else None
+
+    def frames(self) -> Iterator[Frame]:
+        """Render; yields each frame when it is finished and written."""
+        run = self.rendering.folder
+        if run is None:
+            yield from self.rendering.frames()
+            return
+        run.lock()
+        begun = not self._fresh
+        try:
+            for frame in self.rendering.frames():
+                begun = True
+                yield frame
+            run.update_record(status="finished")
+        finally:
+            run.unlock()
+            if not begun and not run.checkpoint.exists():
+                run.discard()
+
+
+def resume(
+    folder: str | os.PathLike[str],
+    *,
+    frames: int | None = None,
+    registry: Registry | None = None,
+    device: str | None = None,
+    on_event: Listener | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    allow_network: bool = False,
+) -> Job:
+    """Go on with a rendering that was stopped or killed, or extend a finished one.
+
+    Args:
+        folder: The run folder.
+        frames: New number of frames, at least as many as are finished.
+        registry: The node types to use.
+        device: Another device than before; frames are then no longer bit for bit the same.
+        on_event: As for `Graph.render`.
+        cancelled: As for `Graph.render`.
+        allow_network: As for `Graph.render`.
+
+    Raises:
+        UsageError: The folder is no run folder, or its checkpoint cannot be read.
+    """
+    from pytti_graph.engine.checkpoint import Checkpoint
+    from pytti_graph.engine.device import choose
+    from pytti_graph.engine.files import FileAccess
+    from pytti_graph.engine.rendering import Rendering
+    from pytti_graph.engine.runfolder import RunFolder
+
+    run = RunFolder.open(Path(folder))
+    record = run.record()
+    source = Path(record["graph_folder"])
+    graph = Graph(parse_document(run.graph, str(run.path / "graph.yaml")), registry=registry, folder=source)
+    settings = record["settings"]
+    chosen = choose(device or settings["device"], settings["precision"])
+    checkpoint = Checkpoint.load(run.checkpoint, chosen.torch) if run.checkpoint.exists() else None
+    if frames is not None:
+        graph = _extended(graph, frames, checkpoint.frame if checkpoint else 0)
+    plan = graph.plan()
+    run.replace_graph(graph.yaml)
+    clock = graph.checked.clock
+    run.cut_losses(clock.steps_before(checkpoint.frame) if checkpoint else 0)
+    allowed = [Path(p) for p in settings["allow_paths"]]
+    files = FileAccess(source, run.path, allow_paths=allowed, network=allow_network, graph=graph.yaml)
+    rendering = Rendering(plan, graph.registry, record["seed"], chosen, files, run, checkpoint)
+    return Job(rendering, fresh=False, on_event=on_event, cancelled=cancelled)
+
+
+def _extended(graph: Graph, frames: int, done: int) -> Graph:
+    if frames < done:
+        raise UsageError(f"{done} frames are already finished", hint=f"give '--frames' a number of at least {done}")
+    return graph.override({"clock.frames": frames})
+
+
+def _images(graph: CheckedGraph) -> list[str]:
+    return [node.id for node in graph.nodes.values() if node.spec.returns == "Image"]
+
+
+def _dead(plan: Plan, id: str) -> Problem:
+    position = plan.graph.nodes[id].position
+    message = "nothing that is written or optimised needs this node, so it does not run"
+    return Problem(message, position, id, severity="warning")
+
+
+def _record(graph: Graph, plan: Plan, seed: int, device: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of `run.json`."""
+    import torch
+
+    types = {node.spec.type for node in plan.graph.nodes.values()}
+    plugins = [plugin for plugin in graph.registry.plugins if types & {*plugin.types}]
+    versions = {plugin.distribution: plugin.version for plugin in plugins}
+    for name in (BUILT_IN, "torch", "numpy", "pillow", "av", "open_clip_torch"):
+        versions.setdefault(name, metadata.version(name))
+    return {
+        "title": plan.graph.title,
+        "graph_folder": str(graph.folder.resolve()),
+        "seed": seed,
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "settings": dict(settings),
+        "versions": {"python": platform.python_version(), **versions},
+        "weights": {},
+        "status": "started",
+    }
+
+
+def _portable(document: Document, folder: Path) -> Document:
+    """The document with absolute paths made relative to the graph's folder, so that nothing of this machine is told."""
+    nodes = {id: replace(node, arguments=_relative(node, folder)) for id, node in document.nodes.items()}
+    return replace(document, nodes=nodes)
+
+
+def _relative(node: NodeText, folder: Path) -> dict[str, Entry]:
+    def changed(entry: Entry) -> Entry:
+        data = entry.value.data
+        if not isinstance(data, str) or not Path(data).is_absolute():
+            return entry
+        return replace(entry, value=Value(os.path.relpath(data, folder.resolve()), None))
+
+    return {key: changed(entry) for key, entry in node.arguments.items()}
+
+
+__all__ = ["Graph", "GraphError", "Job", "resume"]

@@ -1,0 +1,190 @@
+"""Files that a node needs from the network, known before anything is fetched."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+import os
+import tempfile
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+_ATTRIBUTE = "__pytti_graph_downloads__"
+_BLOCK = 1 << 20
+_TIMEOUT = 30.0
+_Made = TypeVar("_Made", bound=Callable[..., Any])
+
+
+class Download(Protocol):
+    """A file that can be fetched once and is then found in a cache."""
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, as shown to users."""
+        ...
+
+    @property
+    def destination(self) -> Path:
+        """The folder where it is kept."""
+        ...
+
+    def cached(self) -> Path | None:
+        """Where it is, if it has been fetched; never touches the network."""
+        ...
+
+    def size(self) -> int | None:
+        """Its size in bytes, asked of the network, or None if unknown; raises OSError."""
+        ...
+
+    def fetch(self) -> Path:
+        """Fetch it, unless it is there; raises OSError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """A file of a Hugging Face repository, in the cache that all programs share.
+
+    Attributes:
+        repository: As "owner/name".
+        names: Names it may have, the best first.
+    """
+
+    repository: str
+    names: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, as shown to users."""
+        return f"https://huggingface.co/{self.repository} ({' or '.join(self.names)})"
+
+    @property
+    def destination(self) -> Path:
+        """The folder where it is kept."""
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        return Path(HF_HUB_CACHE)
+
+    def cached(self) -> Path | None:
+        """Where it is, if it has been fetched; never touches the network."""
+        from huggingface_hub import try_to_load_from_cache
+
+        found = (try_to_load_from_cache(self.repository, name) for name in self.names)
+        return next((Path(path) for path in found if isinstance(path, str)), None)
+
+    def size(self) -> int | None:
+        """Its size in bytes, asked of the network, or None if unknown; raises OSError."""
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+        return self._first(lambda name: get_hf_file_metadata(hf_hub_url(self.repository, name)).size)
+
+    def fetch(self) -> Path:
+        """Fetch it, unless it is there; raises OSError."""
+        from huggingface_hub import hf_hub_download
+
+        return self.cached() or Path(self._first(lambda name: hf_hub_download(self.repository, name)))
+
+    def _first(self, ask: Callable[[str], Any]) -> Any:
+        """What `ask` says of the first name that the repository has."""
+        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+
+        for name in self.names:
+            try:
+                return ask(name)
+            except EntryNotFoundError:
+                continue
+            except (HfHubHTTPError, ValueError) as error:
+                raise OSError(f"{self.repository}: {error}") from error
+        raise OSError(f"{self.repository} has no {' or '.join(self.names)}")
+
+
+@dataclass(frozen=True, slots=True)
+class WebFile:
+    """A file at an address.
+
+    Attributes:
+        address: https only.
+        destination: The folder where it is kept.
+        sha256: What its sha256 sum begins with, or empty if it is not known.
+    """
+
+    address: str
+    destination: Path
+    sha256: str = ""
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, as shown to users."""
+        return self.address
+
+    def cached(self) -> Path | None:
+        """Where it is, if it has been fetched; never touches the network."""
+        path = self.destination / self.address.rpartition("/")[2]
+        return path if path.is_file() else None
+
+    def size(self) -> int | None:
+        """Its size in bytes, asked of the network, or None if unknown; raises OSError."""
+        request = urllib.request.Request(self._checked(), method="HEAD")  # noqa: S310 (https is checked)
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
+            length = answer.headers.get("Content-Length")
+        return int(length) if length else None
+
+    def fetch(self) -> Path:
+        """Fetch it, unless it is there, and check its sum; raises OSError."""
+        if (found := self.cached()) is not None:
+            return found
+        self.destination.mkdir(parents=True, exist_ok=True)
+        path = self.destination / self.address.rpartition("/")[2]
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=self.destination)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                self._copy(file.write)
+            return Path(temporary).replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink(missing_ok=True)
+
+    def _copy(self, write: Callable[[bytes], object]) -> None:
+        digest = hashlib.sha256()
+        with urllib.request.urlopen(self._checked(), timeout=_TIMEOUT) as answer:  # noqa: S310
+            while block := answer.read(_BLOCK):
+                digest.update(block)
+                write(block)
+        if not digest.hexdigest().startswith(self.sha256):
+            raise OSError(f"{self.address} is not the file expected: its sha256 sum is {digest.hexdigest()}")
+
+    def _checked(self) -> str:
+        if not self.address.startswith("https://"):
+            raise OSError(f"{self.address} is not an https address")
+        return self.address
+
+
+def downloads(list_them: Callable[..., Sequence[Download]]) -> Callable[[_Made], _Made]:
+    """Say which files a node needs from the network, for `pytti-graph fetch`.
+
+    Args:
+        list_them: Takes some of the node's arguments, by name, and returns the files; it must not touch the network.
+    """
+
+    def decorate(made: _Made) -> _Made:
+        setattr(made, _ATTRIBUTE, list_them)
+        return made
+
+    return decorate
+
+
+def downloads_of(made: object, arguments: Mapping[str, Any]) -> list[Download]:
+    """The files that a node needs from the network.
+
+    Args:
+        made: The node's function or class.
+        arguments: Its arguments, given or default, that are known before rendering.
+    """
+    list_them = getattr(made, _ATTRIBUTE, None)
+    if list_them is None:
+        return []
+    return list(list_them(**{name: arguments[name] for name in inspect.signature(list_them).parameters}))

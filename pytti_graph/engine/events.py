@@ -1,0 +1,102 @@
+"""What the engine tells whoever listens, while it renders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from pytti_graph.core.errors import Problem
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A finished frame.
+
+    Attributes:
+        index: Its number, from 0.
+        tensor: [1, 3, H, W], sRGB 0..1.
+        losses: The losses of its last step, by node.
+    """
+
+    index: int
+    tensor: Tensor
+    losses: Mapping[str, float]
+
+    @cached_property
+    def image(self) -> Picture:
+        """The frame as a Pillow image."""
+        from pytti_graph.engine.pictures import to_picture
+
+        return to_picture(self.tensor)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Root of all events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warned(Event):
+    """Something the user should know before rendering."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared(Event):
+    """All is ready; rendering begins.
+
+    Attributes:
+        frames: How many frames are still to be made.
+        steps: How many steps are still to be made.
+        step_seconds: Measured time of one step, or None if there are none.
+        memory: Bytes in use after one step.
+        device: As shown to users.
+    """
+
+    frames: int
+    steps: int
+    step_seconds: float | None
+    memory: int
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped(Event):
+    """A step is done.
+
+    Attributes:
+        read_losses: Gives the losses by node; asking makes a GPU wait, so ask seldom.
+        read_preview: Gives the picture as it is now [1, 3, H, W], or None; ask seldom.
+    """
+
+    frame: int
+    step: int
+    total_step: int
+    read_losses: Callable[[], Mapping[str, float]]
+    read_preview: Callable[[], Tensor | None]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDone(Event):
+    """A frame is finished and written."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpointed(Event):
+    """A checkpoint was written."""
+
+    frame: int
+    step: int
+
+
+Listener = Callable[[Event], None]

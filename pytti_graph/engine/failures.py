@@ -1,0 +1,93 @@
+"""Turns what goes wrong inside a node into an error that names node, frame and step, and says what to do."""
+
+from __future__ import annotations
+
+import errno
+
+from pytti_graph.core.errors import GraphError, MissingError, PyttiGraphError, RenderError, UsageError
+from pytti_graph.core.formulas import FormulaValueError
+from pytti_graph.core.types import Moment
+from pytti_graph.graph.binding import Computed
+from pytti_graph.graph.plan import Call, Plan
+
+_MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_cpu")
+
+
+def explain(error: Exception, plan: Plan, call: Call, moment: Moment, begun: bool) -> PyttiGraphError:
+    """The error to raise instead of `error`, which came out of `call`."""
+    node = plan.graph.nodes[call.node]
+    frame = moment.frame if begun else None
+    step = moment.step if begun and plan.optimisers else None
+    place = node.position
+    argument = None
+    if isinstance(call.detail, Computed):
+        argument, place = call.name.partition(".")[2], call.detail.position or place
+    if isinstance(error, FormulaValueError):
+        message = f"{argument}: the formula '{call.detail.formula.source}' gives no number: {error}"
+        return RenderError(message, frame=frame, step=None, position=place, node=node.id, argument=argument)
+    if isinstance(error, PyttiGraphError):
+        return _with_place(error, node.id, place, frame, step)
+    if is_out_of_memory(error):
+        hint = f"lower {what_to_lower(plan)}, or use '--precision bfloat16'"
+        return RenderError("out of memory", frame=frame, step=step, position=place, node=node.id, hint=hint)
+    if isinstance(error, OSError):
+        return _file_error(error, node.id, frame)
+    prefix = f"{argument}: " if argument else ""
+    text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    return RenderError(f"{prefix}{text}", frame=frame, step=step, position=place, node=node.id, argument=argument)
+
+
+def _with_place(
+    error: PyttiGraphError, node: str, place: object, frame: int | None, step: int | None
+) -> PyttiGraphError:
+    problem = error.problem
+    if problem.node is not None or isinstance(error, GraphError):
+        return error
+    known = {"position": problem.position or place, "node": node, "argument": problem.argument, "hint": problem.hint}
+    if isinstance(error, MissingError | UsageError):
+        return type(error)(problem.message, **known)  # type: ignore[arg-type]
+    return RenderError(problem.message, frame=frame, step=step, **known)  # type: ignore[arg-type]
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for what torch and Python raise when memory runs out."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _MEMORY_WORDS)
+
+
+def what_to_lower(plan: Plan) -> str:
+    """The arguments of this graph that cost most memory."""
+    sizes = [
+        f"{node.id}.{name}"
+        for node in plan.graph.nodes.values()
+        for name in ("width", "height", "count", "size")
+        if name in node.places
+    ]
+    return ", ".join(sizes[:4]) or "the size of the picture or the number of crops"
+
+
+def _file_error(error: OSError, node: str, frame: int | None) -> RenderError:
+    name = f" '{error.filename}'" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        hint = "everything finished so far is kept; make room, then continue with 'pytti-graph resume'"
+        return RenderError(f"the disk is full{name}", frame=frame, node=node, hint=hint)
+    reason = error.strerror or str(error)
+    return RenderError(f"cannot read or write{name}: {reason}", frame=frame, node=node)
+
+
+def not_finite(plan: Plan, loss: str, frame: int, step: int) -> RenderError:
+    """A loss that has become NaN or infinite."""
+    node = plan.graph.nodes[loss.partition(".")[0]]
+    hint = "lower the learning rate or the loss's weight; the frames before this one are kept"
+    return RenderError(
+        "the loss is not a number any more", frame=frame, step=step, position=node.position, node=node.id, hint=hint
+    )
+
+
+def no_gradient(plan: Plan, parameter: str, found: str) -> RenderError:
+    """A parameter whose gradient does not come, or is not finite."""
+    image = parameter.partition(".")[0]
+    node = plan.graph.nodes[image]
+    message = f"the gradient of its parameter '{parameter.partition('.')[2]}' {found}"
+    return RenderError(message, frame=0, step=0, position=node.position, node=image)

@@ -1,0 +1,133 @@
+"""The files of one rendering: which may be read and written, and how they appear only when whole."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shlex
+from collections.abc import Callable, Iterable
+from pathlib import Path, PureWindowsPath
+
+from torch import Tensor
+
+from pytti_graph.core.errors import RenderError, UsageError
+from pytti_graph.engine.pictures import save_png
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class FileAccess:
+    """What a graph may read, write and download (see `pytti_graph.Files`).
+
+    Args:
+        graph_folder: Inputs are found here.
+        run_folder: Outputs go here; None if nothing is written.
+        allowed: Folders that inputs and outputs may lie in besides (`--allow-path`).
+        network: Downloads are allowed.
+        graph: The graph as YAML, carried by every frame.
+    """
+
+    def __init__(
+        self,
+        graph_folder: Path,
+        run_folder: Path | None = None,
+        *,
+        allowed: Iterable[Path] = (),
+        network: bool = False,
+        graph: str | None = None,
+    ) -> None:
+        self._inputs, self._outputs = graph_folder.resolve(), (run_folder or graph_folder).resolve()
+        self._allowed = tuple(folder.resolve() for folder in allowed)
+        self._network, self._graph = network, graph
+        self._last_saved: dict[Path, int] = {}
+
+    @property
+    def network(self) -> bool:
+        """True if downloads are allowed."""
+        return self._network
+
+    def input(self, path: str | Path) -> Path:
+        """The absolute path of a file to read; it need not exist.
+
+        Raises:
+            UsageError: It lies outside the graph's folder and all allowed folders, symbolic links followed.
+        """
+        return self._resolve(path, self._inputs, "the graph's folder")
+
+    def output(self, path: str | Path) -> Path:
+        """The absolute path of a file or folder to write.
+
+        Raises:
+            UsageError: It lies outside the run folder and all allowed folders, symbolic links followed.
+        """
+        return self._resolve(path, self._outputs, "the run folder")
+
+    def save_frame(self, folder: Path, frame: int, image: Tensor) -> Path:
+        """Write a picture [1, 3, H, W] as `folder/00000.png`, with its graph; once for each frame and folder.
+
+        Several writers of one picture may share a folder; that two pictures do not is checked before rendering.
+
+        Raises:
+            RenderError: It cannot be written, or holds values that are not numbers.
+        """
+        folder = self.output(folder)
+        path = folder / frame_name(frame)
+        if self._last_saved.get(folder) != frame:
+            write_whole(path, lambda temporary: save_png(image, temporary, self._graph))
+            self._last_saved[folder] = frame
+        return path
+
+    def write(self, path: Path, write: Callable[[Path], None]) -> None:
+        """Let `write` make a file under a temporary name, then move it to `path`; raises `RenderError` if that fails."""
+        write_whole(self.output(path), write)
+
+    def _resolve(self, path: str | Path, base: Path, place: str) -> Path:
+        name = str(path)
+        if not name.strip() or "\0" in name:
+            raise UsageError("a path must not be empty or hold NUL characters")
+        if os.name != "nt" and PureWindowsPath(name).drive:
+            raise UsageError(f"'{name}' is a path for Windows", hint=f"write it relative to {place}, with '/'")
+        try:
+            found = (base / name).resolve()
+        except (OSError, RuntimeError) as error:
+            raise UsageError(f"'{name}' cannot be followed: {error}") from None
+        if not any(found.is_relative_to(root) for root in (base, *self._allowed)):
+            folder = found if found.is_dir() else found.parent
+            hint = f"to allow it, add --allow-path {shlex.quote(str(folder))}"
+            raise UsageError(f"'{name}' lies outside {place} ({base})", hint=hint)
+        return found
+
+
+def frame_name(frame: int) -> str:
+    """The file name of a frame."""
+    return f"{frame:05d}.png"
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Make a file so that it is there whole or not at all, whenever the process dies.
+
+    Args:
+        path: Where it belongs; its folder is made if need be.
+        write: Makes the file at the temporary path that it is given, which has the same folder and suffix.
+
+    Raises:
+        RenderError: It cannot be written; a file that was there before is still there.
+    """
+    temporary = path.with_name(f".{path.name}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise _failure(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _failure(path: Path, error: OSError) -> RenderError:
+    if error.errno in _FULL:
+        hint = "everything finished before it is whole and kept; make room, then continue with 'pytti-graph resume'"
+        return RenderError(f"the disk is full: {path} could not be written", hint=hint)
+    return RenderError(f"{path} cannot be written: {error.strerror or error}")

@@ -1,0 +1,159 @@
+"""The folder of one rendering: the resolved graph, the record of the run, the losses, the checkpoint."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from pytti_graph.core.errors import UsageError
+from pytti_graph.engine.files import write_whole
+
+GRAPH, RECORD, LOSSES, CHECKPOINT, PREVIEW = (
+    "graph.yaml",
+    "run.json",
+    "losses.jsonl",
+    "checkpoint.safetensors",
+    "preview.png",
+)
+
+
+class RunFolder:
+    """A run folder; it comes into being whole, with its graph and record in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path / ".lock")
+
+    @classmethod
+    def create(cls, name: str, chosen: Path | None, graph: str, record: Mapping[str, Any]) -> RunFolder:
+        """Make a new folder: `chosen`, which must not exist or be empty, or `runs/<name>-<n>`.
+
+        Raises:
+            UsageError: The folder is not empty, or cannot be written.
+        """
+        try:
+            parent = chosen.parent if chosen is not None else Path("runs")
+            parent.mkdir(parents=True, exist_ok=True)
+            made = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=parent))
+            made.chmod(0o755)
+            try:
+                (made / GRAPH).write_text(graph, "utf-8")
+                (made / RECORD).write_text(_json(record), "utf-8")
+                return cls(_move(made, parent / name if chosen is None else chosen, numbered=chosen is None))
+            except BaseException:
+                shutil.rmtree(made, ignore_errors=True)
+                raise
+        except OSError as error:
+            place = error.filename or chosen or "runs"
+            raise UsageError(
+                f"the output folder cannot be made: {place}: {error.strerror or error}",
+                hint="choose another with '-o DIR'",
+            ) from None
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """An existing run folder; raises `UsageError` if it is none."""
+        if not (path / GRAPH).is_file() or not (path / RECORD).is_file():
+            raise UsageError(
+                f"{path} is not a run folder: it has no {GRAPH} and {RECORD}", hint="give the folder that 'run' printed"
+            )
+        for left in path.glob(".*.partial*"):
+            left.unlink(missing_ok=True)
+        return cls(path)
+
+    def lock(self) -> None:
+        """Keep other processes out until `unlock`; raises `UsageError` if one is in."""
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise UsageError(f"{self.path} is being rendered by another process") from None
+
+    def unlock(self) -> None:
+        """Let other processes in."""
+        self._lock.release()
+
+    def discard(self) -> None:
+        """Remove a folder in which nothing has been rendered."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def graph(self) -> str:
+        """The resolved graph."""
+        return (self.path / GRAPH).read_text("utf-8")
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the checkpoint is, once there is one."""
+        return self.path / CHECKPOINT
+
+    @property
+    def preview(self) -> Path:
+        """Where the preview picture is refreshed."""
+        return self.path / PREVIEW
+
+    def replace_graph(self, graph: str) -> None:
+        """Write the graph anew."""
+        write_whole(self.path / GRAPH, lambda path: path.write_text(graph, "utf-8"))
+
+    def record(self) -> dict[str, Any]:
+        """What `run.json` holds; raises `UsageError` if it is damaged."""
+        try:
+            data = json.loads((self.path / RECORD).read_text("utf-8"))
+            assert isinstance(data, dict)
+            return data
+        except (OSError, ValueError, AssertionError):
+            raise UsageError(f"{self.path / RECORD} cannot be read") from None
+
+    def update_record(self, **changes: Any) -> None:
+        """Change entries of `run.json`."""
+        data = {**self.record(), **changes}
+        write_whole(self.path / RECORD, lambda path: path.write_text(_json(data), "utf-8"))
+
+    def append_losses(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add one line per step to `losses.jsonl`."""
+        with (self.path / LOSSES).open("a", encoding="utf-8") as file:
+            file.write("".join(json.dumps(row) + "\n" for row in rows))
+
+    def cut_losses(self, total_step: int) -> None:
+        """Drop the lines of steps from `total_step` on, and a last line that was not finished."""
+        path = self.path / LOSSES
+        lines = path.read_text("utf-8").splitlines(keepends=True) if path.exists() else []
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["total_step"] < total_step]
+        write_whole(path, lambda temporary: temporary.write_text("".join(kept), "utf-8"))
+
+
+def _move(made: Path, wanted: Path, *, numbered: bool) -> Path:
+    """Give a finished folder its name, in one step; an existing run is never touched."""
+    if not numbered:
+        if wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())):
+            hint = f"choose another folder, or continue it with 'pytti-graph resume {wanted}'"
+            raise UsageError(
+                f"{wanted} already exists and is not empty; existing runs are never overwritten", hint=hint
+            )
+        if wanted.exists():
+            wanted.rmdir()
+        return made.rename(wanted)
+    number = 1 + max((_number(path, wanted.name) for path in wanted.parent.glob(f"{wanted.name}-*")), default=0)
+    while True:
+        path = wanted.with_name(f"{wanted.name}-{number}")
+        try:
+            return made.rename(path)
+        except OSError:
+            if not path.exists():
+                raise
+            number += 1
+
+
+def _number(path: Path, name: str) -> int:
+    end = path.name.removeprefix(f"{name}-")
+    return int(end) if end.isascii() and end.isdigit() else 0
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,235 @@
+"""Reads the argument values of a node as the types its schema declares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from pytti_graph.core.arguments import (
+    ArgumentType,
+    BooleanType,
+    ChoiceType,
+    ListType,
+    MappingType,
+    NumberType,
+    PathType,
+    ReferenceType,
+    TextType,
+)
+from pytti_graph.core.errors import Position, Problem, did_you_mean
+from pytti_graph.core.formulas import (
+    Formula,
+    FormulaValueError,
+    Reference,
+    TextSyntaxError,
+    parse_formula,
+    parse_reference,
+)
+from pytti_graph.core.types import Bounds
+from pytti_graph.graph.document import Value, interpolate
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value known before anything runs."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The value of another node, or a list of them."""
+
+    references: tuple[Reference, ...]
+    many: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A formula whose value changes."""
+
+    formula: Formula
+    integer: bool
+    bounds: Bounds
+    position: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """A path, resolved when rendering."""
+
+    text: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A text with formulas inside."""
+
+    parsed: Any
+    formulas: tuple[Computed, ...]
+    at: Callable[[int], Position | None] = field(compare=False)
+
+
+Bound = Constant | Link | Computed | FileName | Parsed
+
+
+class BindingError(Exception):
+    """A value that does not fit its argument."""
+
+    def __init__(self, message: str, position: Position | None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.position, self.hint = message, position, hint
+
+    def problem(self, node: str, argument: str) -> Problem:
+        """This error as a problem of a node's argument."""
+        return Problem(f"{argument}: {self.message}", self.position, node, argument, self.hint)
+
+
+def bind(kind: ArgumentType, value: Value, variables: Mapping[str, float | str]) -> Bound:
+    """Read `value` as `kind`; raises `BindingError` if it does not fit."""
+    match kind:
+        case ReferenceType():
+            return _reference(kind, value)
+        case NumberType():
+            return number(kind, value, variables)
+        case TextType(parser=str(parser)):
+            return _parsed(parser, value, variables)
+        case PathType(direction):
+            return FileName(_text(value, variables), direction)
+        case _:
+            return Constant(_literal(kind, value, variables))
+
+
+def number(kind: NumberType, value: Value, variables: Mapping[str, float | str]) -> Constant | Computed:
+    """A number, or a formula in a text."""
+    data = value.data
+    if isinstance(data, bool) or not isinstance(data, int | float | str):
+        raise BindingError(f"expected a {kind} or a formula, not {_describe(data)}", value.position)
+    if isinstance(data, int | float):
+        return Constant(checked(kind.integer, kind.bounds, data, value.position))
+    numbers = {name: number for name, number in variables.items() if not isinstance(number, str)}
+    try:
+        formula = parse_formula(data, numbers)
+        if formula.value is not None:
+            return Constant(checked(kind.integer, kind.bounds, formula.value, value.position))
+    except TextSyntaxError as error:
+        raise BindingError(error.message, value.at(error.offset), error.hint) from None
+    except FormulaValueError as error:
+        raise BindingError(f"the formula '{data}' gives no number: {error}", value.position) from None
+    return Computed(formula, kind.integer, kind.bounds, value.position)
+
+
+def checked(integer: bool, bounds: Bounds, value: float, position: Position | None = None) -> float:
+    """`value`, if it is whole where it must be and within bounds; raises `BindingError` otherwise."""
+    if integer:
+        if value != value or value in (float("inf"), float("-inf")) or value != int(value):
+            raise BindingError(f"must be a whole number, not {value:g}", position)
+        value = int(value)
+    if (wrong := bounds.violated(value)) is not None:
+        raise BindingError(f"{wrong}{' ' + bounds.unit if bounds.unit else ''}, not {value:g}", position)
+    return value
+
+
+def _reference(kind: ReferenceType, value: Value) -> Bound:
+    items = value.data if kind.many and isinstance(value.data, tuple) else (value,)
+    if kind.many and not items:
+        raise BindingError("expected at least one node", value.position)
+    return Link(tuple(_one_reference(kind, item) for item in items), kind.many)
+
+
+def _one_reference(kind: ReferenceType, value: Value) -> Reference:
+    if isinstance(value.data, dict):
+        hint = "give that node an id of its own under 'nodes:', and write the id here"
+        raise BindingError(f"expected the id of a node that gives {kind.wire}, not a node", value.position, hint)
+    if not isinstance(value.data, str):
+        message = f"expected the id of a node that gives {kind.wire}, not {_describe(value.data)}"
+        raise BindingError(message, value.position)
+    try:
+        return parse_reference(value.data)
+    except TextSyntaxError as error:
+        raise BindingError(error.message, value.at(error.offset), error.hint) from None
+
+
+def _parsed(parser: str, value: Value, variables: Mapping[str, float | str]) -> Parsed:
+    if not isinstance(value.data, str):
+        raise BindingError(f"expected text, not {_describe(value.data)}", value.position, _quote_hint(value.data))
+    module, _, name = parser.partition(":")
+    parse = getattr(import_module(module), name)
+    numbers = {name: number for name, number in variables.items() if not isinstance(number, str)}
+    try:
+        text, origin = interpolate(value.data, variables)
+    except TextSyntaxError as error:
+        raise BindingError(error.message, value.at(error.offset), error.hint) from None
+
+    def at(offset: int) -> Position | None:
+        return value.at(origin(offset))
+
+    try:
+        parsed = parse(text, numbers)
+    except TextSyntaxError as error:
+        raise BindingError(error.message, at(error.offset), error.hint) from None
+    formulas = tuple(Computed(part.formula, False, Bounds(), at(part.offset)) for part in parsed.formulas)
+    return Parsed(parsed, formulas, at)
+
+
+def _text(value: Value, variables: Mapping[str, float | str]) -> str:
+    if not isinstance(value.data, str):
+        raise BindingError(f"expected text, not {_describe(value.data)}", value.position, _quote_hint(value.data))
+    try:
+        return interpolate(value.data, variables)[0]
+    except TextSyntaxError as error:
+        raise BindingError(error.message, value.at(error.offset), error.hint) from None
+
+
+def _literal(kind: ArgumentType, value: Value, variables: Mapping[str, float | str]) -> Any:
+    match kind, value.data:
+        case TextType(), _:
+            return _text(value, variables)
+        case BooleanType(), bool():
+            return value.data
+        case ChoiceType(choices), _:
+            return _choice(choices, value, variables)
+        case NumberType(), _:
+            bound = number(kind, value, variables)
+            if isinstance(bound, Computed):
+                raise BindingError("expected a number that does not change", value.position)
+            return bound.value
+        case ListType(item), tuple(items):
+            return [_literal(item, entry, variables) for entry in items]
+        case MappingType(item), dict(entries):
+            return {key: _literal(item, entry.value, variables) for key, entry in entries.items()}
+        case _:
+            raise BindingError(f"expected {kind}, not {_describe(value.data)}", value.position)
+
+
+def _choice(choices: Sequence[Any], value: Value, variables: Mapping[str, float | str]) -> Any:
+    data = _text(value, variables) if isinstance(value.data, str) else value.data
+    for choice in choices:
+        if data == choice and type(data) is type(choice):
+            return choice
+    words = ", ".join(str(choice) for choice in choices)
+    hint = did_you_mean(str(data), [str(choice) for choice in choices])
+    raise BindingError(f"expected one of {words}, not {_describe(data)}", value.position, hint)
+
+
+def _describe(data: Any) -> str:
+    match data:
+        case None:
+            return "nothing"
+        case bool():
+            return str(data).lower()
+        case int() | float():
+            return f"the number {data:g}"
+        case str():
+            return f"'{data}'" if len(data) <= 60 else f"'{data[:57]}...'"
+        case tuple() | list():
+            return "a list"
+        case _:
+            return "a mapping"
+
+
+def _quote_hint(data: Any) -> str | None:
+    return f'write it in quotes: "{data:g}"' if isinstance(data, int | float) and not isinstance(data, bool) else None

@@ -1,0 +1,73 @@
+"""Checks that no two writers of a graph write the same file."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytti_graph.core.errors import Problem
+from pytti_graph.graph.binding import FileName
+from pytti_graph.graph.checks import CheckedGraph, CheckedNode
+
+FRAMES = "folder"
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    node: CheckedNode
+    argument: str
+    path: str
+
+    @property
+    def pictures(self) -> list[str]:
+        return [str(reference) for _, reference, wire in self.node.references() if wire == "Image"]
+
+
+def output_clashes(graph: CheckedGraph, reserved: Sequence[str] = ()) -> list[Problem]:
+    """What the writers of a graph would overwrite of each other's.
+
+    Writers of the same picture may share a `folder` of frames; every other path must be a writer's own.
+
+    Args:
+        graph: The graph.
+        reserved: Names in the run folder that no writer may use.
+    """
+    outputs = list(_outputs(graph))
+    taken = {_normal(name) for name in reserved}
+    problems = [_problem(output, "is written by the engine itself") for output in outputs if output.path in taken]
+    first: dict[str, _Output] = {}
+    for output in outputs:
+        other = first.setdefault(output.path, output)
+        if other is not output and not _may_share(output, other):
+            problems.append(_problem(output, _reason(output, other)))
+    return problems
+
+
+def _outputs(graph: CheckedGraph) -> Iterator[_Output]:
+    for node in graph.nodes.values():
+        for argument, bound in node.arguments.items():
+            if isinstance(bound, FileName) and bound.direction == "output":
+                yield _Output(node, argument, _normal(bound.text))
+
+
+def _normal(path: str) -> str:
+    """One spelling for each file, also where file names ignore case."""
+    return posixpath.normpath(path.replace("\\", "/")).casefold()
+
+
+def _may_share(output: _Output, other: _Output) -> bool:
+    return output.argument == other.argument == FRAMES and output.pictures == other.pictures
+
+
+def _reason(output: _Output, other: _Output) -> str:
+    if output.argument == other.argument == FRAMES:
+        return f"already holds the frames of another picture, of '{other.node.id}'"
+    return f"is also written by '{other.node.id}'"
+
+
+def _problem(output: _Output, reason: str) -> Problem:
+    node = output.node
+    place = node.places.get(output.argument) or node.position
+    hint = f"give it a {output.argument} of its own, such as '{output.argument}: {node.id}'"
+    return Problem(f"{output.argument}: '{output.path}' {reason}", place, node.id, output.argument, hint)
