@@ -212,7 +212,7 @@ class Graph:
         files = FileAccess(
             self.folder,
             run.path if run else None,
-            allow_paths=[Path(p) for p in allow_paths],
+            allowed=[Path(p) for p in allow_paths],
             network=allow_network,
             graph=text,
         )
@@ -313,7 +313,7 @@ def resume(
     clock = graph.checked.clock
     run.cut_losses(clock.steps_before(checkpoint.frame) if checkpoint else 0)
     allowed = [Path(p) for p in settings["allow_paths"]]
-    files = FileAccess(source, run.path, allow_paths=allowed, network=allow_network, graph=graph.yaml)
+    files = FileAccess(source, run.path, allowed=allowed, network=allow_network, graph=graph.yaml)
     rendering = Rendering(plan, graph.registry, record["seed"], chosen, files, run, checkpoint)
     return Job(rendering, fresh=False, on_event=on_event, cancelled=cancelled)
 
