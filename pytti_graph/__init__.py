@@ -1,6 +1,6 @@
 """Guided optimisation of pictures and films, as graphs of nodes.
 
-Everything a plugin author or an embedding program needs is importable from here; nothing here imports torch until it is used.
+Everything a plugin author or an embedding program needs is importable from here; torch is imported when it is used.
 """
 
 from __future__ import annotations

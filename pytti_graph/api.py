@@ -15,8 +15,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from pytti_graph.core.errors import GraphError, Problem, UsageError
 from pytti_graph.core.formulas import TextSyntaxError, parse_reference
 from pytti_graph.core.plugins import BUILT_IN, Registry, installed
-from pytti_graph.graph.checks import CheckedGraph, check
-from pytti_graph.graph.document import Document, NodeText, document_from, dump, parse_document, read_document
+from pytti_graph.graph.checks import CheckedGraph, check, in_file_order
+from pytti_graph.graph.document import (
+    Document,
+    DocumentError,
+    NodeText,
+    document_from,
+    dump,
+    parse_document,
+    read_document,
+)
 from pytti_graph.graph.drafts import draft_settings
 from pytti_graph.graph.overrides import override
 from pytti_graph.graph.plan import Plan, compile_plan, writer_images
@@ -60,19 +68,19 @@ class Graph:
                 raise UsageError(
                     f"{path} carries no graph", hint="give a graph file (.yaml), or a PNG that pytti-graph wrote"
                 )
-            document = replace(parse_document(text, str(path)), name=path.stem)
+            document = replace(_whole(parse_document, registry, text, str(path)), name=path.stem)
             return cls(document, registry=registry, folder=path.parent)
-        return cls(read_document(path), registry=registry)
+        return cls(_whole(read_document, registry, path), registry=registry)
 
     @classmethod
     def parse(cls, text: str, name: str = "graph", *, registry: Registry | None = None) -> Graph:
         """Read a graph from YAML text; `name` stands for the file in messages."""
-        return cls(parse_document(text, name), registry=registry)
+        return cls(_whole(parse_document, registry, text, name), registry=registry)
 
     @classmethod
     def build(cls, mapping: Mapping[str, Any], name: str = "graph", *, registry: Registry | None = None) -> Graph:
         """Make a graph of Python data: what the YAML file would say, as dictionaries and lists."""
-        return cls(document_from({"pytti_graph": 1, **mapping}, name), registry=registry)
+        return cls(_whole(document_from, registry, {"pytti_graph": 1, **mapping}, name), registry=registry)
 
     def override(self, settings: Mapping[str, Any] | Sequence[str]) -> Graph:
         """A graph with some values replaced, by path: `{"canvas.width": 512}` or `["canvas.width=512"]`."""
@@ -322,6 +330,20 @@ def _extended(graph: Graph, frames: int, done: int) -> Graph:
     if frames < done:
         raise UsageError(f"{done} frames are already finished", hint=f"give '--frames' a number of at least {done}")
     return graph.override({"clock.frames": frames})
+
+
+def _whole(read: Callable[..., Document], registry: Registry | None, *source: Any) -> Document:
+    """Read a document; what is wrong with it is told together with what is wrong with the rest."""
+    try:
+        return read(*source)
+    except DocumentError as error:
+        problems = list(error.problems)
+        if error.document.nodes:
+            try:
+                check(error.document, registry if registry is not None else installed())
+            except GraphError as more:
+                problems += more.problems
+        raise GraphError(in_file_order(problems)) from None
 
 
 def _images(graph: CheckedGraph) -> list[str]:

@@ -218,12 +218,14 @@ class Warp:
     """A motion of the picture, as a field that says where each output pixel comes from.
 
     Attributes:
-        field: [1, H, W, 2], picture coordinates -1..1 (x, y) to sample, or a function of (height, width) that makes it.
+        field: From points [1, h, w, 2], in picture coordinates (x right, y down, -1..1 from edge to edge), and the
+            picture's height and width in pixels, to the points [1, h, w, 2] that they come from. Being a function of
+            points, it composes with others.
         infill: What moves in from outside.
         sampling: How values between pixels are found.
     """
 
-    field: Callable[[int, int], Tensor]
+    field: Callable[[Tensor, int, int], Tensor]
     infill: Literal["mirror", "smear", "wrap", "black"] = "mirror"
     sampling: Literal["nearest", "bilinear", "bicubic"] = "bicubic"
 

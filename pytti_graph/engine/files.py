@@ -79,7 +79,7 @@ class FileAccess:
         return path
 
     def write(self, path: Path, write: Callable[[Path], None]) -> None:
-        """Let `write` make a file under a temporary name, then move it to `path`; raises `RenderError` if that fails."""
+        """Let `write` make a file under a temporary name, then move it to `path`; raises `RenderError` if it cannot."""
         write_whole(self.output(path), write)
 
     def _resolve(self, path: str | Path, base: Path, place: str) -> Path:

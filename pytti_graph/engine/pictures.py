@@ -28,7 +28,7 @@ def to_picture(image: Tensor) -> Image.Image:
     Raises:
         RenderError: It holds values that are not numbers.
     """
-    assert image.ndim == 4 and image.shape[:2] == (1, 3), f"{tuple(image.shape)} is not [1, 3, H, W]"
+    assert image.shape == (1, 3, *image.shape[2:4]), f"{tuple(image.shape)} is not [1, 3, H, W]"
     pixels = image.detach()[0].float().cpu()
     if not bool(torch.isfinite(pixels).all()):
         raise RenderError("the picture holds values that are not numbers", hint="lower the learning rate")

@@ -13,14 +13,7 @@ from filelock import FileLock, Timeout
 
 from pytti_graph.core.errors import UsageError
 from pytti_graph.engine.files import write_whole
-
-GRAPH, RECORD, LOSSES, CHECKPOINT, PREVIEW = (
-    "graph.yaml",
-    "run.json",
-    "losses.jsonl",
-    "checkpoint.safetensors",
-    "preview.png",
-)
+from pytti_graph.graph.outputs import CHECKPOINT, GRAPH, LOCK, LOSSES, PREVIEW, RECORD
 
 
 class RunFolder:
@@ -28,7 +21,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = FileLock(path / ".lock")
+        self._lock = FileLock(path / LOCK)
 
     @classmethod
     def create(cls, name: str, chosen: Path | None, graph: str, record: Mapping[str, Any]) -> RunFolder:

@@ -21,7 +21,6 @@ from pytti_graph.core.arguments import (
 from pytti_graph.core.errors import Position, Problem, did_you_mean
 from pytti_graph.core.formulas import (
     Formula,
-    FormulaValueError,
     Reference,
     TextSyntaxError,
     parse_formula,
@@ -44,6 +43,7 @@ class Link:
 
     references: tuple[Reference, ...]
     many: bool
+    places: tuple[Position | None, ...] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,12 @@ class Computed:
     formula: Formula
     integer: bool
     bounds: Bounds
-    position: Position | None
+    at: Callable[[int], Position | None] = field(compare=False)
+
+    @property
+    def position(self) -> Position | None:
+        """Where the formula begins."""
+        return self.at(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +115,13 @@ def number(kind: NumberType, value: Value, variables: Mapping[str, float | str])
         raise BindingError(f"expected a {kind} or a formula, not {_describe(data)}", value.position)
     if isinstance(data, int | float):
         return Constant(checked(kind.integer, kind.bounds, data, value.position))
-    numbers = {name: number for name, number in variables.items() if not isinstance(number, str)}
     try:
-        formula = parse_formula(data, numbers)
+        formula = parse_formula(data, variables)
         if formula.value is not None:
             return Constant(checked(kind.integer, kind.bounds, formula.value, value.position))
     except TextSyntaxError as error:
         raise BindingError(error.message, value.at(error.offset), error.hint) from None
-    except FormulaValueError as error:
-        raise BindingError(f"the formula '{data}' gives no number: {error}", value.position) from None
-    return Computed(formula, kind.integer, kind.bounds, value.position)
+    return Computed(formula, kind.integer, kind.bounds, value.at)
 
 
 def checked(integer: bool, bounds: Bounds, value: float, position: Position | None = None) -> float:
@@ -137,7 +139,9 @@ def _reference(kind: ReferenceType, value: Value) -> Bound:
     items = value.data if kind.many and isinstance(value.data, tuple) else (value,)
     if kind.many and not items:
         raise BindingError("expected at least one node", value.position)
-    return Link(tuple(_one_reference(kind, item) for item in items), kind.many)
+    references = [(_one_reference(kind, item), item) for item in items]
+    places = tuple(item.at(reference.offset) for reference, item in references)
+    return Link(tuple(reference for reference, _ in references), kind.many, places)
 
 
 def _one_reference(kind: ReferenceType, value: Value) -> Reference:
@@ -158,7 +162,6 @@ def _parsed(parser: str, value: Value, variables: Mapping[str, float | str]) -> 
         raise BindingError(f"expected text, not {_describe(value.data)}", value.position, _quote_hint(value.data))
     module, _, name = parser.partition(":")
     parse = getattr(import_module(module), name)
-    numbers = {name: number for name, number in variables.items() if not isinstance(number, str)}
     try:
         text, origin = interpolate(value.data, variables)
     except TextSyntaxError as error:
@@ -168,11 +171,15 @@ def _parsed(parser: str, value: Value, variables: Mapping[str, float | str]) -> 
         return value.at(origin(offset))
 
     try:
-        parsed = parse(text, numbers)
+        parsed = parse(text, variables)
     except TextSyntaxError as error:
         raise BindingError(error.message, at(error.offset), error.hint) from None
-    formulas = tuple(Computed(part.formula, False, Bounds(), at(part.offset)) for part in parsed.formulas)
+    formulas = tuple(Computed(part.formula, False, Bounds(), _from(at, part.offset)) for part in parsed.formulas)
     return Parsed(parsed, formulas, at)
+
+
+def _from(at: Callable[[int], Position | None], start: int) -> Callable[[int], Position | None]:
+    return lambda offset: at(start + offset)
 
 
 def _text(value: Value, variables: Mapping[str, float | str]) -> str:

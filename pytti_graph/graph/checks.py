@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,19 @@ from pytti_graph.core.plugins import Registry
 from pytti_graph.core.types import Bounds, Clock
 from pytti_graph.graph.binding import BindingError, Bound, Computed, Constant, Link, Parsed, bind, number
 from pytti_graph.graph.document import Document, Entry, NodeText, Value
+
+QUOTE_HINT = "if this belongs to the text, write the text in double quotes"
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A reference that an argument makes: to what, of which wire type it must be, and where it stands."""
+
+    argument: str
+    reference: Reference
+    wire: str
+    place: Position | None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +47,28 @@ class CheckedNode:
     position: Position | None = None
     places: Mapping[str, Position | None] = field(default_factory=dict)
 
-    def references(self) -> Iterator[tuple[str, Reference, str]]:
-        """Every reference it makes: argument, reference and expected wire type."""
+    def references(self) -> Iterator[Use]:
+        """Every reference it makes."""
         for name, bound in self.arguments.items():
             match bound:
-                case Link(references):
+                case Link(references, _, places):
                     parameter = self.spec.parameter(name)
                     assert parameter is not None
                     assert isinstance(parameter.type, ReferenceType)
-                    for reference in references:
-                        yield name, reference, parameter.type.wire
-                case Computed(formula):
-                    for reference in formula.references:
-                        yield name, reference, NUMBER
+                    for reference, place in zip(references, places, strict=True):
+                        yield Use(name, reference, parameter.type.wire, place)
+                case Computed():
+                    yield from _uses(name, bound)
                 case Parsed(formulas=formulas):
                     for computed in formulas:
-                        for reference in computed.formula.references:
-                            yield name, reference, NUMBER
+                        yield from _uses(name, computed, QUOTE_HINT)
                 case _:
                     pass
+
+
+def _uses(name: str, computed: Computed, hint: str | None = None) -> Iterator[Use]:
+    for reference in computed.formula.references:
+        yield Use(name, reference, NUMBER, computed.at(reference.offset), hint)
 
 
 @dataclass(frozen=True)
@@ -90,12 +106,16 @@ def check(document: Document, registry: Registry) -> CheckedGraph:
     if not document.nodes:
         problems.append(Problem("the graph has no nodes", hint="add some under 'nodes:'"))
     if problems:
-        raise GraphError(sorted(problems, key=_place))
+        raise GraphError(in_file_order(problems))
     return CheckedGraph(document.name, document.title, document.seed, clock, variables, nodes)
 
 
-def _place(problem: Problem) -> tuple[str, int, int]:
-    position = problem.position
+def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems as they stand in the file; those without a place first."""
+    return sorted(problems, key=lambda problem: _place(problem.position))
+
+
+def _place(position: Position | None) -> tuple[str, int, int]:
     return (position.file, position.line, position.column) if position else ("", 0, 0)
 
 
@@ -188,16 +208,16 @@ def _unknown_argument(text: NodeText, spec: NodeSpec, entry: Entry) -> Problem:
 
 
 def _wrong_references(node: CheckedNode, nodes: Mapping[str, CheckedNode], document: Document) -> Iterator[Problem]:
-    for argument, reference, wire in node.references():
-        place = node.places.get(argument)
-        if reference.node not in document.nodes:
-            hint = did_you_mean(reference.node, [*document.nodes, *document.variables])
+    for use in node.references():
+        id, wrong, hint = use.reference.node, None, None
+        if (target := nodes.get(id)) is not None:
+            wrong, hint = _mismatch(use.reference, target.spec, use.wire, nodes)
+        elif id not in document.nodes and id not in document.unreadable:
+            wrong = f"there is no node '{id}'"
+            hint = did_you_mean(id, [*document.nodes, *document.variables]) or use.hint
             hint = hint or f"nodes here: {', '.join(list(document.nodes)[:12])}"
-            yield Problem(f"{argument}: there is no node '{reference.node}'", place, node.id, argument, hint)
-        elif (target := nodes.get(reference.node)) is not None:
-            wrong, hint = _mismatch(reference, target.spec, wire, nodes)
-            if wrong:
-                yield Problem(f"{argument}: {wrong}", place, node.id, argument, hint)
+        if wrong:
+            yield Problem(f"{use.argument}: {wrong}", use.place, node.id, use.argument, hint)
 
 
 def _mismatch(

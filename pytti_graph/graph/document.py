@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from pytti_graph.graph.yaml_slips import undecodable
 __all__ = [
     "VERSION",
     "Document",
+    "DocumentError",
     "Entry",
     "NodeText",
     "Origin",
@@ -66,6 +67,7 @@ class Document:
         variables: `vars:`, numbers and texts by name. Formulas use the numbers by name; texts, and formulas kept as
             texts, are put in with `${name}`.
         requires: `requires:`, as written.
+        unreadable: Ids of nodes that could not be read.
     """
 
     path: Path | None = field(compare=False)
@@ -77,6 +79,7 @@ class Document:
     variables: dict[str, Entry] = field(default_factory=dict)
     nodes: dict[str, NodeText] = field(default_factory=dict)
     requires: Value | None = None
+    unreadable: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 def read_document(path: Path) -> Document:
@@ -170,8 +173,16 @@ def _document(root: Value, problems: list[Problem], name: str, path: Path | None
     reader = _Reader(problems)
     document = reader.document(root, name, path)
     if problems:
-        raise GraphError(sorted(problems, key=_place))
+        raise DocumentError(sorted(problems, key=_place), replace(document, unreadable=frozenset(reader.unreadable)))
     return document
+
+
+class DocumentError(GraphError):
+    """A file that is not a graph; carries what could be read of it, so that the rest can be checked too."""
+
+    def __init__(self, problems: Iterable[Problem], document: Document) -> None:
+        super().__init__(problems)
+        self.document = document
 
 
 def _place(problem: Problem) -> tuple[int, int]:
@@ -183,6 +194,7 @@ class _Reader:
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
+        self.unreadable: list[str] = []
 
     def document(self, root: Value, name: str, path: Path | None) -> Document:
         if not isinstance(root.data, dict):
@@ -260,6 +272,7 @@ class _Reader:
         why = reserved(entry.key)
         if not NAME.fullmatch(entry.key):
             hint = key_hint(entry, {}) or "use letters, digits and _, and a letter at the beginning"
+            self.unreadable.append(entry.key)
             self._problem(f"'{entry.key}' cannot be the name of a node", entry.position, hint=hint)
             return None
         if why is not None:
@@ -269,6 +282,7 @@ class _Reader:
         if not isinstance(body, dict):
             kind = body if isinstance(body, str) and body else "image.pyramid"
             message, hint = "a node is a mapping with a type", f"write {entry.key}: {{type: {kind}}}"
+            self.unreadable.append(entry.key)
             self._problem(message, entry.value.position, node=entry.key, hint=hint)
             return None
         arguments = {key: argument for key, argument in body.items() if key != "type"}
@@ -279,6 +293,7 @@ class _Reader:
         kind = body.get("type")
         if kind is None:
             near = did_you_mean("type", arguments)
+            self.unreadable.append(entry.key)
             hint = f"write 'type' for {near.removeprefix('did you mean ').rstrip('?')}" if near else "write 'type: ...'"
             self._problem("the type is missing", entry.position, node=entry.key, argument="type", hint=hint)
             return None

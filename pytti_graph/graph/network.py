@@ -156,7 +156,7 @@ def _refuse_loops(graph: CheckedGraph) -> None:
     edges: Any = nx.DiGraph()
     edges.add_nodes_from(graph.nodes)
     for node in graph.nodes.values():
-        edges.add_edges_from((ref.node, node.id) for _, ref, _ in node.references() if not ref.previous)
+        edges.add_edges_from((use.reference.node, node.id) for use in node.references() if not use.reference.previous)
     problems = []
     for members in nx.strongly_connected_components(edges):
         first = next(iter(members))
@@ -170,11 +170,10 @@ def _loop(graph: CheckedGraph, cycle: Sequence[tuple[str, str]]) -> Problem:
     path = [*(source for source, _ in cycle), cycle[0][0]]
     source, target = cycle[-1]
     node = graph.nodes[target]
-    argument = next(
-        name for name, reference, _ in node.references() if reference.node == source and not reference.previous
-    )
-    hint = f"to use the value of the frame before, write previous({source}) in '{target}.{argument}'"
-    return Problem(f"a loop of nodes: {' -> '.join(path)}", node.places.get(argument), target, argument, hint)
+    uses = (use for use in node.references() if use.reference.node == source and not use.reference.previous)
+    use = next(uses)
+    hint = f"to use the value of the frame before, write previous({source}) in '{target}.{use.argument}'"
+    return Problem(f"a loop of nodes: {' -> '.join(path)}", use.place, target, use.argument, hint)
 
 
 def _add_node(network: Network, node: CheckedNode) -> None:

@@ -11,6 +11,14 @@ from pytti_graph.graph.binding import FileName
 from pytti_graph.graph.checks import CheckedGraph, CheckedNode
 
 FRAMES = "folder"
+GRAPH = "graph.yaml"
+RECORD = "run.json"
+LOSSES = "losses.jsonl"
+CHECKPOINT = "checkpoint.safetensors"
+PREVIEW = "preview.png"
+LOCK = ".lock"
+RESERVED = (GRAPH, RECORD, LOSSES, CHECKPOINT, PREVIEW, LOCK)
+"""What the engine itself keeps in a run folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +29,10 @@ class _Output:
 
     @property
     def pictures(self) -> list[str]:
-        return [str(reference) for _, reference, wire in self.node.references() if wire == "Image"]
+        return [str(use.reference) for use in self.node.references() if use.wire == "Image"]
 
 
-def output_clashes(graph: CheckedGraph, reserved: Sequence[str] = ()) -> list[Problem]:
+def output_clashes(graph: CheckedGraph, reserved: Sequence[str] = RESERVED) -> list[Problem]:
     """What the writers of a graph would overwrite of each other's.
 
     Writers of the same picture may share a `folder` of frames; every other path must be a writer's own.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,12 +36,13 @@ def override(document: Document, settings: Mapping[str, Any] | Sequence[str]) ->
 
 def _settings(
     settings: Mapping[str, Any] | Sequence[str], problems: list[Problem]
-) -> list[tuple[str, Position | None, Value]]:
+) -> Iterator[tuple[str, Position | None, Value]]:
     if isinstance(settings, Mapping):
-        return [(path, None, value_of(data, problems, path)) for path, data in settings.items()]
-    if isinstance(settings, str):
-        settings = [settings]
-    return [_setting(text, problems) for text in settings]
+        for path, data in settings.items():
+            yield path, None, value_of(data, problems, path)
+    else:
+        for text in [settings] if isinstance(settings, str) else settings:
+            yield _setting(text, problems)
 
 
 def _setting(text: str, problems: list[Problem]) -> tuple[str, Position, Value]:

@@ -11,6 +11,7 @@ from pytti_graph.core.formulas import Reference
 from pytti_graph.core.nodes import Rate
 from pytti_graph.graph.checks import CheckedGraph
 from pytti_graph.graph.network import Injection, Kind, Network, Operation, build
+from pytti_graph.graph.outputs import output_clashes
 from pytti_graph.graph.rates import Change, infer, topological_order
 from pytti_graph.graph.training import Training, movers, trainings
 
@@ -125,6 +126,8 @@ def compile_plan(graph: CheckedGraph, *, write: bool = True, outputs: Sequence[R
     Raises:
         GraphError: Loops, gradients without a way, values read more seldom than they change, nothing to do.
     """
+    if clashes := output_clashes(graph):
+        raise GraphError(clashes)
     wanted = writer_images(graph) if outputs is None else list(outputs)
     network = build(graph, wanted)
     found = trainings(graph)
@@ -135,11 +138,11 @@ def compile_plan(graph: CheckedGraph, *, write: bool = True, outputs: Sequence[R
 def writer_images(graph: CheckedGraph) -> list[Reference]:
     """The pictures that writers of a graph write, each once."""
     references = [
-        reference
+        use.reference
         for node in graph.nodes.values()
         if node.spec.returns is None and not node.spec.optimiser
-        for _, reference, wire in node.references()
-        if wire == "Image"
+        for use in node.references()
+        if use.wire == "Image"
     ]
     return list(dict.fromkeys(references))
 

@@ -9,7 +9,7 @@ from pytti_graph.core.arguments import ReferenceType
 from pytti_graph.core.errors import GraphError, Problem
 from pytti_graph.core.formulas import Reference
 from pytti_graph.graph.binding import Link
-from pytti_graph.graph.checks import CheckedGraph, CheckedNode
+from pytti_graph.graph.checks import CheckedGraph, CheckedNode, Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,13 @@ def trainings(graph: CheckedGraph) -> tuple[Training, ...]:
 def _training(graph: CheckedGraph, node: CheckedNode, problems: list[Problem]) -> Training:
     losses: list[Reference] = []
     reached: set[str] = set()
-    for argument, reference, wire in node.references():
-        if wire != "Loss":
+    for use in node.references():
+        if use.wire != "Loss":
             continue
-        losses.append(reference)
-        images = set() if reference.previous else _reach(graph, reference.node)
+        losses.append(use.reference)
+        images = set() if use.reference.previous else _reach(graph, use.reference.node)
         if not images:
-            problems.append(_no_path(graph, node, argument, reference))
+            problems.append(_no_path(graph, node, use))
         reached |= images
     return Training(node.id, tuple(losses), tuple(id for id in graph.nodes if id in reached))
 
@@ -87,7 +87,8 @@ def _differentiable(node: CheckedNode) -> list[Reference]:
     return references
 
 
-def _no_path(graph: CheckedGraph, node: CheckedNode, argument: str, reference: Reference) -> Problem:
+def _no_path(graph: CheckedGraph, node: CheckedNode, use: Use) -> Problem:
+    reference = use.reference
     images = [id for id, other in graph.nodes.items() if other.spec.trainable]
     if reference.previous:
         hint = f"previous({reference.node}) is finished and cannot be changed any more; give '{reference.node}' itself"
@@ -96,7 +97,7 @@ def _no_path(graph: CheckedGraph, node: CheckedNode, argument: str, reference: R
     else:
         hint = "the graph has no image that can be optimised; add one, such as 'image.pyramid'"
     message = f"no way leads from the loss '{reference.node}' to an image that '{node.id}' could change"
-    return Problem(message, node.places.get(argument), node.id, argument, hint)
+    return Problem(message, use.place, node.id, use.argument, hint)
 
 
 def _shared(node: CheckedNode, image: str, other: str) -> Problem:

@@ -83,7 +83,8 @@ class _Reader:
             return self._alias(event, depth)
         if event.tag is not None:
             hint = "remove it; a value in quotes is a text"
-            self._problem(f"tags such as '{event.tag}' are not allowed", event, hint)
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self._problem(f"tags such as '{tag}' are not allowed", event, hint)
         return self._content(event, depth) if event.anchor is None else self._anchored(event, depth)
 
     def _content(self, event: Any, depth: int) -> Value:
@@ -122,7 +123,7 @@ class _Reader:
     def _scalar(self, event: Any) -> Value:
         position = self._position(event)
         scalar = Scalar(self.source, event.start_mark.index, event.end_mark.index, event.style)
-        if not event.implicit[0] or event.style:
+        if event.style:
             return Value(event.value, position, scalar)
         try:
             return Value(resolve(event.value), position, scalar)

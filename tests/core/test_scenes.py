@@ -119,7 +119,7 @@ def test_bad_scenes(text, offset, message, hint):
     assert hint is None or hint in error.hint
 
 
-parts = st.sampled_from(list('ab12:|"[]\\ .*') + ["||", "sin(t)", "12:30", "_r"])
+parts = st.sampled_from([*'ab12:|"[]\\ .*', "||", "sin(t)", "12:30", "_r"])
 
 
 @given(st.text(max_size=40) | st.lists(parts, max_size=25).map("".join))
@@ -128,11 +128,15 @@ def test_any_text_is_read_or_refused(text):
     try:
         scenes = parse_scenes(text)
     except TextSyntaxError as error:
-        assert 0 <= error.offset <= len(text)
+        offsets = [error.offset]
     else:
-        for prompt in (prompt for scene in scenes.scenes for prompt in scene):
-            assert prompt.text.strip()
-            assert 0 <= max(prompt.weight, prompt.stop) < len(scenes.formulas)
+        prompts = [prompt for scene in scenes.scenes for prompt in scene]
+        offsets = [part.offset for part in (*prompts, *scenes.formulas)]
+        assert all(prompt.text.strip() for prompt in prompts)
+        assert {index for prompt in prompts for index in (prompt.weight, prompt.stop)} == set(
+            range(len(scenes.formulas))
+        )
+    assert 0 <= min(offsets) <= max(offsets) <= len(text)
 
 
 @given(st.lists(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=4), min_size=1, max_size=4))

@@ -1,0 +1,121 @@
+"""The command `pytti-graph`: its commands, its errors and its exit codes.
+
+0 done · 1 failed while running · 2 usage · 3 graph not valid · 4 plugin or weights missing · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from pytti_graph.cli import catalogue, examples, fetch, inspect, picture, run
+from pytti_graph.core.errors import PyttiGraphError
+
+USAGE, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    name="pytti-graph",
+    help="Make pictures and films that mean what you say, from graphs of nodes.",
+    epilog="Begin with: pytti-graph examples zoom, then: pytti-graph run zoom.yaml",
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+for _panel, _commands in (
+    ("Make pictures", (run.run, run.resume, examples.examples)),
+    ("Look at a graph", (inspect.check, inspect.plan, picture.show)),
+    ("Look at what is installed", (catalogue.nodes, catalogue.plugins, catalogue.schema, fetch.fetch)),
+):
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from pytti_graph import __version__
+
+        typer.echo(f"pytti-graph {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _begin(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(USAGE)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    code = execute(words)
+    _flush()
+    sys.exit(code)
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        result = typer.main.get_command(app).main(list(arguments), prog_name="pytti-graph", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except PyttiGraphError as error:
+        from pytti_graph.cli.output import say_problems
+
+        say_problems(error.problems)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Exception as error:
+        return _usage(error) if hasattr(error, "format_message") else _crash(error, arguments)
+
+
+def _usage(error: Exception) -> int:
+    """A command line that typer cannot read."""
+    from pytti_graph.cli.output import say_problems
+    from pytti_graph.core.errors import Problem
+
+    context = getattr(error, "ctx", None)
+    message: str = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+    path = context.command_path if context else "pytti-graph"
+    say_problems([Problem(message[:1].lower() + message[1:], hint=f"see '{path} --help'")])
+    return USAGE
+
+
+def _crash(error: Exception, arguments: Sequence[str]) -> int:
+    """Something that nobody foresaw."""
+    from pytti_graph.cli.output import say_problems
+    from pytti_graph.core.errors import Problem
+
+    verbose = not {"-v", "--verbose"}.isdisjoint(arguments)
+    if verbose:
+        import traceback
+
+        sys.stderr.write("".join(traceback.format_exception(error)))
+    text = " ".join(str(error).split())
+    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    hint = "this is a bug in pytti-graph or a plugin" + ("" if verbose else "; -v prints where it happened")
+    say_problems([Problem(what, hint=hint)])
+    return 1
+
+
+def _flush() -> None:
+    """Write what is left, without complaint if nobody reads any more."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,43 @@
+"""The arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Precision(StrEnum):
+    """Of perceptors."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+GraphFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="A graph (.yaml), or a PNG that pytti-graph wrote: it carries its graph.", show_default=False
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Replace a value: canvas.width=512, clock.steps=20, vars.speed=2. May be repeated.",
+        show_default=False,
+    ),
+]
+Frames = Annotated[
+    int | None, typer.Option("--frames", metavar="N", min=1, help="How many frames to make.", show_default=False)
+]
+Network = Annotated[bool, typer.Option("--allow-network", help="Let nodes download what they need.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Say more; after a failure inside pytti-graph, print where it happened.")
+]

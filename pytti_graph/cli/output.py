@@ -1,0 +1,124 @@
+"""Where the command line writes: results to stdout, problems to stderr, colour on terminals only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from pytti_graph.core.errors import Problem
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_ENDLESS = 100_000
+
+
+class _Console(Console):
+    """A console that lets a closed pipe be known."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def console(*, err: bool = False) -> Console:
+    """A console that prints text as it is: no markup, no highlighting, no wrapping where nobody looks."""
+    file = sys.stderr if err else sys.stdout
+    width = None if file.isatty() else _ENDLESS
+    return _Console(file=file, width=width, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def say(*lines: str | Text, err: bool = False) -> None:
+    """Print lines."""
+    target = console(err=err)
+    for line in lines:
+        target.print(line)
+
+
+def say_table(table: Table, *, indent: int = 0) -> None:
+    """Print a table, wrapped to the terminal; in full width, without trailing spaces, anywhere else."""
+    target = console()
+    if target.is_terminal:
+        target.print(_indented(table, indent), soft_wrap=False)
+        return
+    with target.capture() as captured:
+        target.print(_indented(table, indent), soft_wrap=False)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def _indented(table: Table, indent: int) -> Any:
+    from rich.padding import Padding
+
+    return Padding(table, (0, 0, 0, indent), expand=False)
+
+
+def grid(rows: Iterable[Sequence[str | Text]], styles: Sequence[str]) -> Table:
+    """Aligned columns without lines; the last one wraps.
+
+    Args:
+        rows: The cells.
+        styles: One for each column.
+    """
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for index, style in enumerate(styles):
+        last = index == len(styles) - 1
+        table.add_column(style=style, no_wrap=not last, overflow="fold" if last else "ellipsis")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def say_json(data: Any) -> None:
+    """Print one JSON value."""
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def flush() -> None:
+    """Let readers of a pipe see what is printed so far."""
+    sys.stdout.flush()
+
+
+def problem_text(problem: Problem) -> Text:
+    """A problem as it is printed: the words of `str(problem)`, in colour."""
+    text = Text()
+    if problem.position:
+        text.append(f"{_printable(str(problem.position))}: ", "bold")
+    text.append(f"{problem.severity}: ", "bold red" if problem.severity == "error" else "bold yellow")
+    if problem.node:
+        text.append(f"{_printable(problem.node)}: ", "cyan")
+    text.append(_printable(problem.message))
+    if problem.hint:
+        text.append(f"; {_printable(problem.hint)}", "green")
+    return text
+
+
+def say_problems(problems: Iterable[Problem]) -> None:
+    """Print problems to stderr, one a line."""
+    say(*map(problem_text, problems), err=True)
+
+
+def problem_json(problem: Problem) -> Mapping[str, Any]:
+    """A problem as JSON data."""
+    place = problem.position
+    return {
+        "severity": problem.severity,
+        "message": problem.message,
+        "file": place.file if place else None,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+        "node": problem.node,
+        "argument": problem.argument,
+        "hint": problem.hint,
+    }
+
+
+def _printable(text: str) -> str:
+    """Text whose control characters a terminal does not obey."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode("ascii") for c in text)

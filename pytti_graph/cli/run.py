@@ -1,0 +1,192 @@
+"""`pytti-graph run` and `pytti-graph resume`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pytti_graph.cli import options
+from pytti_graph.cli.options import GraphFile, Json, Network, Precision, Quiet, Settings, Verbose
+from pytti_graph.core.errors import Interrupted, PyttiGraphError
+
+if TYPE_CHECKING:
+    from pytti_graph.api import Graph, Job
+    from pytti_graph.core.errors import Problem
+    from pytti_graph.cli.interrupt import Stop
+    from pytti_graph.cli.progress import Listener
+
+Device = Annotated[
+    str | None,
+    typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps; the best there is if not given."),
+]
+
+
+def run(
+    file: GraphFile,
+    settings: Settings = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Of all random numbers; the graph's, or a new one.")
+    ] = None,
+    device: Device = None,
+    precision: Annotated[Precision, typer.Option(help="Of perceptors.")] = Precision.auto,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="The run folder to make; runs/NAME-1, -2, ...")
+    ] = None,
+    frames: options.Frames = None,
+    draft: Annotated[
+        bool, typer.Option("--draft", help="Half as wide and high, fewer steps: to see whether an idea works.")
+    ] = False,
+    allow_path: Annotated[
+        list[Path] | None,
+        typer.Option("--allow-path", metavar="DIR", help="A folder the graph may also read and write. May be repeated."),
+    ] = None,
+    allow_network: Network = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Render a graph: its pictures and its film go into a new run folder.
+
+    Ctrl-C stops after the present step and keeps everything; `pytti-graph resume` goes on from there.
+    """
+    from pytti_graph.cli.interrupt import Stop
+
+    with Stop() as stop:
+        listener = _listener(stop, json=json, quiet=quiet, verbose=verbose)
+        graph = changed(file, settings, draft=draft, frames=frames)
+        warnings = graph.check()
+        with listener.following():
+            if not quiet:
+                _say_warnings(warnings)
+            begin = time.monotonic()
+            job = graph.prepare(
+                output,
+                seed=seed,
+                device=device or "auto",
+                precision=precision.value,
+                on_event=listener,
+                cancelled=stop,
+                allow_paths=allow_path or (),
+                allow_network=allow_network,
+            )
+            render(job, listener, begin, json=json)
+
+
+def resume(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.", show_default=False)],
+    frames: options.Frames = None,
+    device: Device = None,
+    allow_network: Network = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Go on with a rendering that was stopped, or make a finished film longer.
+
+    On the same device, frames are bit for bit what they would have been without the stop.
+    """
+    from pytti_graph import api
+    from pytti_graph.cli.interrupt import Stop
+
+    with Stop() as stop:
+        listener = _listener(stop, json=json, quiet=quiet, verbose=verbose)
+        with listener.following():
+            begin = time.monotonic()
+            _restore_threads(folder)
+            job = api.resume(
+                folder, frames=frames, device=device, on_event=listener, cancelled=stop, allow_network=allow_network
+            )
+            render(job, listener, begin, json=json)
+
+
+def changed(file: Path, settings: list[str] | None, *, draft: bool = False, frames: int | None = None) -> Graph:
+    """A graph with what the command line changes of it."""
+    from pytti_graph.api import Graph
+
+    graph = Graph.load(file)
+    if settings:
+        graph = graph.override(settings)
+    if draft:
+        graph = graph.draft()
+    return graph if frames is None else graph.override({"clock.frames": frames})
+
+
+def render(job: Job, listener: Listener, begin: float, *, json: bool) -> None:
+    """Render a job to its end; whatever happens, say what there is now."""
+    listener.job = job
+    try:
+        for _ in job.frames():
+            pass
+    except KeyboardInterrupt:
+        stopped = Interrupted("stopped at once")
+        _say_end(job, listener, begin, stopped, json=json)
+        raise typer.Exit(stopped.exit_code) from None
+    except PyttiGraphError as error:
+        _say_end(job, listener, begin, error, json=json)
+        raise typer.Exit(error.exit_code) from error
+    except Exception:
+        _say_kept(job)
+        raise
+    listener.finished(time.monotonic() - begin)
+    if json:
+        _say_json(job, listener, begin, None)
+
+
+def _listener(stop: Stop, *, json: bool, quiet: bool, verbose: bool) -> Listener:
+    from pytti_graph.cli import progress
+
+    if json or quiet:
+        return progress.Listener(stop, warn=not quiet)
+    if sys.stdout.isatty():
+        return progress.LiveLine(stop, warn=True, verbose=verbose)
+    return progress.PlainLines(stop, warn=True)
+
+
+def _say_warnings(warnings: list[Problem]) -> None:
+    from pytti_graph.cli.output import say_problems
+
+    say_problems(warnings)
+
+
+def _say_end(job: Job, listener: Listener, begin: float, error: PyttiGraphError, *, json: bool) -> None:
+    from pytti_graph.cli import output
+
+    if isinstance(error, Interrupted):
+        output.say(error.problem.message, err=True)
+    else:
+        output.say_problems(error.problems)
+    _say_kept(job)
+    if json:
+        _say_json(job, listener, begin, error)
+
+
+def _say_kept(job: Job) -> None:
+    from pytti_graph.cli import output, summary
+
+    lines = summary.kept(job)
+    output.say(*(f"  {heading:<8}  {text}" for heading, text in lines.items()), err=True)
+
+
+def _say_json(job: Job, listener: Listener, begin: float, error: PyttiGraphError | None) -> None:
+    from pytti_graph.cli import output, summary
+
+    status: summary.Status = "finished"
+    if error is not None:
+        status = "interrupted" if isinstance(error, Interrupted) else "failed"
+    problems = [output.problem_json(problem) for problem in error.problems] if error else []
+    output.say_json(summary.as_json(job, status, time.monotonic() - begin, listener.losses, problems))
+
+
+def _restore_threads(folder: Path) -> None:
+    """As many threads as before: sums are then added up in the same order, and frames come out bit for bit the same."""
+    import torch
+
+    from pytti_graph.engine.runfolder import RunFolder
+
+    threads = RunFolder.open(folder).record().get("threads")
+    if isinstance(threads, int) and threads > 0:
+        torch.set_num_threads(threads)

@@ -1,0 +1,154 @@
+"""CLIP networks (Radford et al. 2021) in open_clip's many architectures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+import torch.nn.functional as F
+from open_clip.factory import load_checkpoint
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pytti_graph import Device, Files, MissingError, Perceptor, Report, UsageError
+from pytti_graph.nodes.clip_weights import RANDOM, architecture, preprocessing, sha256, weights_file
+
+
+class ClipPerceptor(Perceptor):
+    """A CLIP network whose weights never change.
+
+    Args:
+        model: As open_clip builds it, on the CPU.
+        name: For messages and `run.json`.
+        tokenizer: Texts to tokens.
+        device: Where it computes; its image side in the device's precision, its text side in float32.
+        mean: Of each colour, taken off before looking.
+        std: Of each colour, divided by before looking.
+        weights: File names and sha256 sums of its weights.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        name: str,
+        tokenizer: Any,
+        device: Device,
+        mean: Sequence[float],
+        std: Sequence[float],
+        weights: Mapping[str, str],
+    ) -> None:
+        self.name, self.weights = name, weights
+        self.size = _side(model, name)
+        self._model = model.eval().requires_grad_(False).to(device.torch)
+        self._model.visual.to(device.dtype)
+        self._tokenizer, self._dtype, self._device = tokenizer, device.dtype, device.torch
+        self._mean = torch.tensor(mean, device=device.torch).view(1, 3, 1, 1)
+        self._std = torch.tensor(std, device=device.torch).view(1, 3, 1, 1)
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Embed crops [N, 3, size, size], sRGB 0..1, as unit vectors [N, D] (float32), with gradients."""
+        assert images.shape[1:] == (3, self.size, self.size), f"{tuple(images.shape)} is not [N, 3, size, size]"
+        seen = self._model.encode_image(((images - self._mean) / self._std).to(self._dtype))
+        return F.normalize(seen.float(), dim=-1)
+
+    @torch.no_grad()
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Embed texts as unit vectors [P, D], each encoded on its own, without gradients."""
+        read = [self._model.encode_text(self._tokenizer([text]).to(self._device)).float() for text in texts]
+        return F.normalize(torch.cat(read), dim=-1)
+
+    def unfamiliar(self, text: str) -> str | None:
+        """A warning for texts whose end is cut off."""
+        tokens, room = len(self._tokenizer.encode(text)), self._tokenizer.context_length - 2
+        return None if tokens <= room else f"only its first {room} tokens of {tokens} are read; make it shorter"
+
+
+def load(model: str, pretrained: str, *, device: Device, files: Files, report: Report) -> ClipPerceptor:
+    """Build a network and give it its weights.
+
+    Raises:
+        UsageError: open_clip knows no such model or weights, or they do not fit each other.
+        MissingError: The weights are not on this machine.
+    """
+    config, known = architecture(model), preprocessing(model, pretrained)
+    config["quick_gelu"] = known.get("quick_gelu", config.get("quick_gelu", False))
+    if pretrained == RANDOM:
+        report.warn("its weights are random: pictures will mean nothing", argument="pretrained")
+        network, weights = build(config, _generator(model)), {}
+    else:
+        path = weights_file(model, pretrained, files)
+        network, weights = build(config, None), {path.name: sha256(path)}
+        _give_weights(network, model, path)
+    mean, std = known.get("mean", network.visual.image_mean), known.get("std", network.visual.image_std)
+    tokenizer = open_clip.get_tokenizer(model)
+    return ClipPerceptor(network, f"{model} ({pretrained})", tokenizer, device, mean, std, weights)
+
+
+def build(config: dict[str, Any], generator: torch.Generator | None) -> Any:
+    """A network of an open_clip configuration; its parameters are drawn from `generator`, or not filled at all."""
+    config = {**config}
+    custom = config.pop("custom_text", False)
+    kind = open_clip.CustomTextCLIP if custom else open_clip.CLIP
+    if "multimodal_cfg" in config:
+        kind = open_clip.CoCa
+    if "timm_model_name" in config["vision_cfg"]:
+        config["vision_cfg"] = {**config["vision_cfg"], "timm_model_pretrained": False}
+    with _OwnRandomness(generator):
+        return kind(**config)
+
+
+class _OwnRandomness(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """In this thread, random numbers come from `generator` or are left out; torch's global generator is not touched."""
+
+    def __init__(self, generator: torch.Generator | None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._generator = generator
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if torch.Tag.nondeterministic_seeded not in func.tags:
+            return func(*args, **kwargs)
+        fill = {"randn": "normal_", "rand": "uniform_"}.get(func.overloadpacket.__name__)
+        made = args[0] if fill is None else torch.empty(*args, **kwargs)
+        if self._generator is None:
+            return made
+        if fill is not None:
+            return getattr(made, fill)(generator=self._generator)
+        return func(*args, **{**kwargs, "generator": self._generator})
+
+
+def _generator(model: str) -> torch.Generator:
+    """The same random weights each time for the same model."""
+    digest = hashlib.blake2b(model.encode(), digest_size=7).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little"))
+
+
+def _give_weights(network: Any, model: str, path: Path) -> None:
+    try:
+        load_checkpoint(network, str(path), strict=True, weights_only=True)
+    except (RuntimeError, KeyError, ValueError, AttributeError, StopIteration) as error:
+        message = f"{path} does not hold weights of {model}: {_first_line(error)}"
+        hint = "give the model that the weights were made for"
+        raise UsageError(message, argument="pretrained", hint=hint) from error
+    except Exception as error:  # unpicklers and safetensors raise types of their own
+        message = f"{path} cannot be read as weights: {_first_line(error)}"
+        raise MissingError(message, argument="pretrained", hint="it may be damaged: fetch it again") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _side(model: Any, name: str) -> int:
+    """The side of the crops a network looks at."""
+    size = model.visual.image_size
+    height, width = size if isinstance(size, Sequence) else (size, size)
+    if height != width:
+        raise UsageError(f"{name} looks at {width} x {height} pixels, not at squares", argument="model")
+    return int(height)

@@ -1,0 +1,131 @@
+"""Finds the weights of CLIP networks: in a local file, in a cache, or, if allowed, on the network."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
+
+from pytti_graph import Files, MissingError, UsageError
+from pytti_graph.core.downloads import Download, HubFile, WebFile
+from pytti_graph.core.errors import did_you_mean
+
+RANDOM = "random"
+
+_HUB_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
+_OTHERWISE = "a local file (pretrained: clip.safetensors), or another perceptor, such as perceptor.imagenet"
+
+
+def architecture(model: str) -> dict[str, Any]:
+    """The configuration of an open_clip architecture.
+
+    Raises:
+        UsageError: There is none of that name, or it reads texts through the transformers package.
+    """
+    known = open_clip.list_models()
+    if model not in known:
+        hint = did_you_mean(model, known) or "ViT-B-32, ViT-B-16 and ViT-L-14 are the usual ones"
+        raise UsageError(f"open_clip knows no model '{model}'", argument="model", hint=hint)
+    config: dict[str, Any] = open_clip.get_model_config(model)
+    text = config["text_cfg"]
+    if text.get("hf_model_name") or text.get("hf_tokenizer_name") or "siglip" in model.lower():
+        hint = "take one with CLIP's own tokenizer, such as ViT-B-32, ViT-B-16 or ViT-L-14"
+        raise UsageError(f"the model '{model}' needs another tokenizer than CLIP's", argument="model", hint=hint)
+    return config
+
+
+def preprocessing(model: str, pretrained: str) -> dict[str, Any]:
+    """What open_clip knows of some weights by name (mean, std, quick_gelu), or nothing."""
+    found: dict[str, Any] = get_pretrained_cfg(model, pretrained)
+    return found
+
+
+def downloads_for(model: str, pretrained: str) -> list[Download]:
+    """The files that have to be fetched for weights given by name: one, or none for a local file or random weights.
+
+    Raises:
+        UsageError: open_clip knows no such model or weights.
+    """
+    architecture(model)
+    if config := preprocessing(model, pretrained):
+        return [_download(config)]
+    if pretrained != RANDOM and not _is_path(pretrained):
+        raise _unknown(model, pretrained)
+    return []
+
+
+def weights_file(model: str, pretrained: str, files: Files) -> Path:
+    """The file with the weights, fetched first if it has to be and may be.
+
+    Raises:
+        UsageError: open_clip knows no such model or weights.
+        MissingError: The weights are not here.
+    """
+    needed = downloads_for(model, pretrained)
+    if not needed:
+        return _local(pretrained, files)
+    if (cached := needed[0].cached()) is not None:
+        return cached
+    if not files.network:
+        tried = f"looked for {needed[0].source} in {needed[0].destination}"
+        hint = f"run 'pytti-graph fetch GRAPH' once, or add --allow-network, or give {_OTHERWISE}"
+        raise _missing(f"the weights '{pretrained}' of {model} are not on this machine: {tried}", hint)
+    try:
+        return needed[0].fetch()
+    except OSError as error:
+        message = f"the weights '{pretrained}' of {model} cannot be fetched from {needed[0].source}: {error}"
+        raise _missing(message, f"give {_OTHERWISE}") from error
+
+
+def sha256(path: Path) -> str:
+    """The sha256 sum of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _missing(message: str, hint: str) -> MissingError:
+    return MissingError(message, argument="pretrained", hint=hint)
+
+
+def _is_path(pretrained: str) -> bool:
+    return pretrained.lower().endswith(_ENDINGS) or "/" in pretrained or "\\" in pretrained
+
+
+def _local(pretrained: str, files: Files) -> Path:
+    path = files.input(pretrained)
+    if path.suffix.lower() not in _ENDINGS:
+        message = f"'{pretrained}' is not a file with weights; they end in {', '.join(_ENDINGS)}"
+        raise UsageError(message, argument="pretrained")
+    if not path.is_file():
+        hint = "paths are relative to the graph's folder; or give the name of weights, such as laion2b_s34b_b79k"
+        raise _missing(f"there is no file {path}", hint)
+    return path
+
+
+def _unknown(model: str, pretrained: str) -> UsageError:
+    tags = list_pretrained_tags_by_model(model)
+    hint = did_you_mean(pretrained, [*tags, RANDOM]) or (
+        f"it knows {', '.join(tags)}" if tags else "give a file with weights (.safetensors or .pt)"
+    )
+    return UsageError(f"open_clip knows no weights '{pretrained}' of {model}", argument="pretrained", hint=hint)
+
+
+def _download(config: dict[str, Any]) -> Download:
+    if hub := config.get("hf_hub"):
+        repository, _, name = hub.rpartition("/")
+        safe = f"{name.rpartition('.')[0]}.safetensors"
+        return HubFile(repository, tuple(dict.fromkeys((safe, name))) if name else _HUB_NAMES)
+    address: str = config["url"]
+    return WebFile(address, Path.home() / ".cache" / "clip", _sum_in(address))
+
+
+def _sum_in(address: str) -> str:
+    """The beginning of the sha256 sum that some addresses hold."""
+    folder, _, name = address.rpartition("/")
+    if "openaipublic" in address:
+        return folder.rpartition("/")[2]
+    return name.rpartition(".")[0].rpartition("-")[2] if "mlfoundations" in address else ""

@@ -1,0 +1,35 @@
+"""Networks that see."""
+
+from __future__ import annotations
+
+from pytti_graph import Device, Files, Perceptor, Report, node
+from pytti_graph.core.downloads import Download, downloads
+
+
+def _downloads(model: str, pretrained: str) -> list[Download]:
+    from pytti_graph.nodes.clip_weights import downloads_for
+
+    return downloads_for(model, pretrained)
+
+
+@downloads(_downloads)
+@node("perceptor.open_clip")
+def open_clip(
+    device: Device, files: Files, report: Report, model: str = "ViT-B-32", pretrained: str = "laion2b_s34b_b79k"
+) -> Perceptor:
+    """Look at the picture with a CLIP network, which knows nearly everything that pictures on the web show.
+
+    CLIP understands subjects, moods, styles and the names of artists. Its weights are not part of the installation:
+    they are looked for in the Hugging Face cache, where `pytti-graph fetch GRAPH` puts them once, and a rendering with
+    `--allow-network` too. A file that you have works as well.
+
+    Args:
+        model: Architecture by its open_clip name. ViT-B-32 is quick; ViT-B-16 and ViT-L-14 see finer detail and take
+            longer.
+        pretrained: Weights by their open_clip name ("laion2b_s34b_b79k", "openai"), or a file (.safetensors, .pt, .bin)
+            relative to the graph's folder. "random" takes untrained weights, to try a graph out: its pictures will mean
+            nothing.
+    """
+    from pytti_graph.nodes.clip import load
+
+    return load(model, pretrained, device=device, files=files, report=report)

@@ -1,0 +1,135 @@
+"""What the picture should mean, and when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import torch
+
+from pytti_graph import (
+    Bounds,
+    Clock,
+    Device,
+    FormulaValues,
+    Moment,
+    Number,
+    Perceptor,
+    Prompts,
+    Report,
+    TextParser,
+    node,
+)
+
+if TYPE_CHECKING:
+    from pytti_graph.core.scenes import Scenes as ParsedScenes
+else:
+    ParsedScenes = Any
+
+
+@node("prompt.scenes", rate="timeline")
+class Scenes:
+    r"""Say what the picture should mean: texts with weights, scene after scene.
+
+    `||` separates scenes and `|` the texts of a scene, so "a volcano | smoke:0.3 || a castle" is a scene of two texts
+    followed by a scene of one. A text may be followed by its weight and its stop, `text:weight:stop`; both are numbers
+    or formulas ("a volcano:1 - progress"). The weight says how much the text counts (1 if not given; below 0 pushes the
+    picture away from it). The stop says how near is near enough: nothing pulls any more once the weight's sign times
+    the distance is at or below it (distances go from 0 to 4.93). A text that itself holds `:` or `|` is written in
+    double quotes, or with `\` before them.
+
+    The scenes share the frames of a film equally; those of a single picture share its steps. A change of scene begins
+    with the new scene's first frame. With `fade`, that frame and the following ones, `fade` in all, mix the old scene
+    and the new: with 36 frames, two scenes and a fade of 6, frames 0 to 17 are the first scene's alone, frames 18 to 23
+    mix (the new scene's share is 1/7, 2/7 ... 6/7), and frames 24 to 35 are the second scene's alone.
+
+    Args:
+        perceptor: The network that reads the texts: the one that looks at the picture.
+        scenes: The texts, as above.
+        fade: How many frames each change of scene takes; 0 is a cut. With one frame, steps.
+    """
+
+    def __init__(
+        self,
+        perceptor: Perceptor,
+        scenes: Annotated[ParsedScenes, TextParser("pytti_graph.core.scenes:parse_scenes")],
+        clock: Clock,
+        device: Device,
+        report: Report,
+        fade: Annotated[Number, Bounds(ge=0, unit="frames")] = 0,
+    ) -> None:
+        self._scenes, self._clock, self._device, self._fade = scenes.scenes, clock, device, fade
+        known = {text: perceptor.encode_texts([text]).to(device.torch) for text in scenes.texts}
+        self._embeddings = [torch.cat([known[prompt.text] for prompt in scene]) for scene in self._scenes]
+        self._said: tuple[object, ...] = ()
+        self._prompts: Prompts
+        self._warn(perceptor, report)
+
+    def forward(self, scenes: FormulaValues, moment: Moment) -> Prompts:
+        """The texts of the scenes that have a say now: one scene's, or during a fade two or more scenes'."""
+        length, now = timeline(self._clock, moment)
+        shares = scene_shares(now, len(self._scenes), length, self._fade)
+        active = [index for index, share in enumerate(shares) if share > 0]
+        prompts = [(prompt, shares[index]) for index in active for prompt in self._scenes[index]]
+        weights = [scenes[prompt.weight] * share for prompt, share in prompts]
+        stops = [scenes[prompt.stop] for prompt, _ in prompts]
+        said = (active, weights, stops)
+        if said != self._said:
+            embeddings = torch.cat([self._embeddings[index] for index in active])
+            self._prompts = Prompts(embeddings, self._tensor(weights), self._tensor(stops))
+            self._said = said
+        return self._prompts
+
+    def _tensor(self, numbers: list[float]) -> torch.Tensor:
+        return torch.tensor(numbers, dtype=torch.float32, device=self._device.torch)
+
+    def _warn(self, perceptor: Perceptor, report: Report) -> None:
+        first = {prompt.text: prompt.offset for scene in reversed(self._scenes) for prompt in reversed(scene)}
+        for text, offset in sorted(first.items(), key=lambda item: item[1]):
+            if (reason := perceptor.unfamiliar(text)) is not None:
+                message = f"{perceptor.name} may not understand '{text}': {reason}"
+                report.warn(message, argument="scenes", offset=offset)
+        if (trouble := self._trouble()) is not None:
+            report.warn(trouble, argument="scenes")
+
+    def _trouble(self) -> str | None:
+        """Why a scene is never alone, or None."""
+        length, _ = timeline(self._clock, Moment(self._clock))
+        count, unit = len(self._scenes), "steps" if self._clock.frames == 1 else "frames"
+        if count > max(length, 1):
+            return f"there are {count} scenes and only {length} {unit}, so that not every scene is seen"
+        shortest = min(_lengths(count, length))
+        if count > 1 and self._fade >= shortest:
+            return f"a scene has {shortest} {unit} and its fade {self._fade:g}, so that it is never seen alone"
+        return None
+
+
+def timeline(clock: Clock, moment: Moment) -> tuple[int, int]:
+    """How long all scenes take together, and how much of it is over: in frames, or for a single picture in steps."""
+    return (clock.steps_in(0), moment.step) if clock.frames == 1 else (clock.frames, moment.frame)
+
+
+def first_moments(scenes: int, length: int) -> list[int]:
+    """The first frame (or step) of each scene: scene i of n has the frames f with floor(f n / length) = i."""
+    return [-(-index * length // scenes) for index in range(scenes)]
+
+
+def scene_shares(now: float, scenes: int, length: int, fade: float) -> list[float]:
+    """How much each scene counts at a time.
+
+    The share that has passed to scene i or a later one rises linearly: on the last frame before scene i's first it is
+    0, and `fade` frames after that first it is 1. A scene keeps what has not passed on. So shares are never negative,
+    sum to 1 and are continuous, even where fades overlap.
+
+    Args:
+        now: The time, in frames (or steps); not only whole ones.
+        scenes: How many scenes there are.
+        length: How many frames (or steps) they share.
+        fade: How many frames (or steps) a change takes.
+    """
+    later = [min(max((now - first + 1) / (fade + 1), 0.0), 1.0) for first in first_moments(scenes, length)[1:]]
+    return [before - after for before, after in zip([1.0, *later], [*later, 0.0], strict=True)]
+
+
+def _lengths(scenes: int, length: int) -> list[int]:
+    first = first_moments(scenes, length)
+    return [after - before for before, after in zip(first, [*first[1:], length], strict=True)]
