@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
-from pytti_graph.core.errors import Problem
+from pytti_graph.core.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -74,10 +75,27 @@ def grid(rows: Iterable[Sequence[str | Text]], styles: Sequence[str]) -> Table:
     return table
 
 
+def dump_json(data: Any) -> str:
+    """JSON that people can read."""
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
 def say_json(data: Any) -> None:
     """Print one JSON value."""
-    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    sys.stdout.write(dump_json(data))
+    flush()
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file whole; raises `UsageError` if that is not possible."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+    say(f"wrote {path}", err=True)
 
 
 def flush() -> None:

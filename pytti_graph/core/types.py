@@ -91,6 +91,18 @@ class Injected:
     name: str
 
 
+class ParameterSet(dict[str, Tensor]):
+    """The tensors that an optimiser moves, by name.
+
+    Attributes:
+        learning_rates: For each, what suits the image it belongs to, if the image says so.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor], learning_rates: Mapping[str, float]) -> None:
+        super().__init__(tensors)
+        self.learning_rates = learning_rates
+
+
 if TYPE_CHECKING:
     Image = Tensor
     Mask = Tensor
@@ -101,7 +113,7 @@ if TYPE_CHECKING:
     InputPath = Path
     OutputPath = Path
     FormulaValues = Sequence[float]
-    Parameters = Mapping[str, Tensor]
+    Parameters = ParameterSet
 else:
     Image = Annotated[Any, Wire("Image")]
     """[1, 3, H, W], sRGB, 0..1."""
@@ -122,7 +134,7 @@ else:
     FormulaValues = Annotated[Any, Injected("FormulaValues")]
     """The values of the formulas of the text argument of the same name."""
     Parameters = Annotated[Any, Injected("Parameters")]
-    """The tensors that an optimiser moves: every trainable parameter that its losses reach, by name."""
+    """A `ParameterSet`: every trainable parameter that an optimiser's losses reach."""
 
 
 class Perceptor(ABC):

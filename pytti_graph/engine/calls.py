@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pytti_graph.core.nodes import NodeSpec
 from pytti_graph.core.plugins import Registry
+from pytti_graph.core.types import ParameterSet
 from pytti_graph.engine.streams import NodeStream
 from pytti_graph.graph.binding import BindingError, Computed, checked
 from pytti_graph.graph.plan import Call, Plan
@@ -135,9 +136,12 @@ def _formula(computed: Computed) -> Callable[..., Any]:
     return run
 
 
-def _parameters(names: tuple[str, ...], images: tuple[Any, ...]) -> dict[str, Tensor]:
-    return {
-        f"{name}.{key}": parameter
-        for name, image in zip(names, images, strict=True)
-        for key, parameter in image.parameters().items()
-    }
+def _parameters(names: tuple[str, ...], images: tuple[Any, ...]) -> ParameterSet:
+    tensors: dict[str, Tensor] = {}
+    rates: dict[str, float] = {}
+    for name, image in zip(names, images, strict=True):
+        for key, parameter in image.parameters().items():
+            tensors[f"{name}.{key}"] = parameter
+            if (rate := getattr(image, "learning_rate", None)) is not None:
+                rates[f"{name}.{key}"] = rate
+    return ParameterSet(tensors, rates)

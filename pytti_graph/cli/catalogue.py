@@ -1,0 +1,124 @@
+"""`pytti-graph nodes`, `plugins` and `schema`: what is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pytti_graph.cli.options import Json, Verbose
+from pytti_graph.core.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from pytti_graph.core.nodes import NodeSpec
+    from pytti_graph.core.plugins import Plugin, Registry
+
+
+def nodes(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A node type; without one, all are listed.", show_default=False)
+    ] = None,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """List the installed node types, or explain one."""
+    from pytti_graph.cli import output, reference
+    from pytti_graph.core.plugins import installed
+
+    registry = installed()
+    if name is not None:
+        spec = _found(registry, name)
+        return output.say_json(reference.as_json(spec, registry)) if json else reference.explain(spec, registry)
+    if json:
+        return output.say_json([reference.as_json(spec, registry) for spec in _sorted(registry.specs)])
+    _say_failures(registry.plugins)
+    _say_families(_sorted(registry.specs))
+    return None
+
+
+def _found(registry: Registry, name: str) -> NodeSpec:
+    if (spec := registry.specs.get(name)) is not None:
+        return spec
+    members = [type for type in sorted(registry.specs) if type.partition(".")[0] == name]
+    hint = f"the family has {', '.join(members)}" if members else did_you_mean(name, registry.specs)
+    raise UsageError(f"there is no node type '{name}'", hint=hint or "'pytti-graph nodes' lists them")
+
+
+def _sorted(specs: Mapping[str, NodeSpec]) -> list[NodeSpec]:
+    return [specs[type] for type in sorted(specs)]
+
+
+def _say_families(specs: list[NodeSpec]) -> None:
+    from rich.text import Text
+
+    from pytti_graph.cli import output
+
+    width = max((len(spec.type) for spec in specs), default=0)
+    for family, members in groupby(specs, key=lambda spec: spec.type.partition(".")[0]):
+        output.say(Text(family, "bold"))
+        table = output.grid(((spec.type, spec.summary) for spec in members), ("cyan", ""))
+        table.columns[0].min_width = width
+        output.say_table(table, indent=2)
+    output.say("", "'pytti-graph nodes NAME' explains one.")
+
+
+def plugins(json: Json = False, verbose: Verbose = False) -> None:
+    """List the installed plugins, and those that could not be used."""
+    from pytti_graph.cli import output
+    from pytti_graph.core.plugins import installed
+
+    found = installed().plugins
+    if json:
+        output.say_json([_plugin_json(plugin) for plugin in found])
+        return
+    rows = [(f"{plugin.distribution} {plugin.version}", _offers(plugin)) for plugin in found if not plugin.failure]
+    output.say_table(output.grid(rows, ("cyan", "")))
+    _say_failures(found)
+
+
+def _offers(plugin: Plugin) -> str:
+    return ", ".join(sorted(plugin.types)) or "no node types"
+
+
+def _plugin_json(plugin: Plugin) -> dict[str, Any]:
+    return {
+        "name": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "types": sorted(plugin.types),
+        "failure": plugin.failure,
+    }
+
+
+def _say_failures(plugins: Iterable[Plugin]) -> None:
+    from pytti_graph.cli.output import say_problems
+    from pytti_graph.core.errors import Problem
+
+    def problems() -> Iterator[Problem]:
+        for plugin in plugins:
+            if plugin.failure:
+                origin = f"{plugin.distribution} {plugin.version}"
+                yield Problem(f"the plugin {origin} cannot be used: {plugin.failure}", severity="warning")
+
+    say_problems(problems())
+
+
+def schema(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it here.", show_default=False)
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Print the JSON Schema of graph files, for editors: completion and help for the installed nodes."""
+    from pytti_graph.cli.output import dump_json, say_json, write_file
+    from pytti_graph.core.plugins import installed
+    from pytti_graph.graph.schema import graph_schema
+
+    made = graph_schema(installed().specs)
+    if output is None:
+        say_json(made)
+    else:
+        write_file(output, dump_json(made).encode())
