@@ -1,7 +1,7 @@
 """Cutting 40 crops of a 512 px picture to 224 px, forward and backward, against a loop over crops.
 
-Run `python benchmarks/cutouts.py [ROUNDS]`. The loop slices, averages (`adaptive_avg_pool2d`) and augments with kornia's
-random classes, as PyTTI did. The ways take turns; what counts are the ratios of their medians.
+Run `python benchmarks/cutouts.py [ROUNDS]`. The loop slices, averages (`adaptive_avg_pool2d`) and augments with
+kornia's random classes, as PyTTI did. The ways take turns; what counts are the ratios of their medians.
 """
 
 import statistics

@@ -66,7 +66,7 @@ def _say_families(specs: list[NodeSpec]) -> None:
 
 
 def plugins(json: Json = False, verbose: Verbose = False) -> None:
-    """List the installed plugins, and those that could not be used."""
+    """List the installed plugins, and those that cannot be used."""
     from pytti_graph.cli import output
     from pytti_graph.core.plugins import installed
 
@@ -112,7 +112,10 @@ def schema(
     ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Print the JSON Schema of graph files, for editors: completion and help for the installed nodes."""
+    """Print the JSON Schema of graph files, for editors.
+
+    It knows the installed nodes: editors complete their names and arguments, and explain them.
+    """
     from pytti_graph.cli.output import dump_json, say_json, write_file
     from pytti_graph.core.plugins import installed
     from pytti_graph.graph.schema import graph_schema

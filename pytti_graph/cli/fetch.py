@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def fetch(file: GraphFile, settings: Settings = None, verbose: Verbose = False) -> None:
-    """Download the weights that a graph needs, once: `run` then finds them without a network."""
+    """Download what a graph needs, once.
+
+    'pytti-graph run' then finds it without a network. Sizes are said first.
+    """
     from pytti_graph.cli.output import say, say_problems
     from pytti_graph.cli.run import changed
 

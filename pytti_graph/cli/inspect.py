@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pytti_graph.core.errors import Problem
     from pytti_graph.graph.plan import Call, NodeTiming, Plan
 
-_CHANGES = {"once": "never", "frame": "each frame", "step": "each step"}
+_CHANGES = {"once": "never changes", "frame": "changes each frame", "step": "changes each step"}
 _PARTS = {
-    "init": "it is set up",
-    "start": "it begins with its start picture, whenever that changes",
-    "warp": "it is moved on from the frame before",
+    "init": "made ready",
+    "start": "begins with its start picture, when that is new",
+    "warp": "moved on from the frame before",
 }
 
 
@@ -114,13 +114,13 @@ def _say_plan(plan: Plan) -> None:
 
     output.say(Text(plan.graph.title or plan.graph.name, "bold"), _extent(plan))
     rows = {section: [_cells(plan, id, part) for id, part in rows] for section, rows in _sections(plan).items()}
-    widths = _widths([("node", "changes", "for", ""), *(cells for section in rows.values() for cells in section)])
+    widths = _widths([cells for section in rows.values() for cells in section])
     for section, title in RUNS.items():
         if rows[section]:
             output.say("", Text(f"{title[0].upper()}{title[1:]}", "bold"))
             _say_rows(rows[section], widths)
     if plan.dead:
-        output.say("", f"Never, because nothing needs it: {', '.join(plan.dead)}")
+        output.say("", Text("Never", "bold"), f"  {', '.join(plan.dead)}")
 
 
 def _extent(plan: Plan) -> str:
@@ -129,11 +129,14 @@ def _extent(plan: Plan) -> str:
     return f"{nodes}, {frames}" + (f", {words.count(clock.total_steps, 'step')}" if plan.optimisers else "")
 
 
-def _cells(plan: Plan, id: str, part: str | None) -> tuple[str, str, str, str]:
+def _cells(plan: Plan, id: str, part: str | None) -> tuple[str, str, str]:
     if part is not None:
-        return id, "", "", part
-    timing: NodeTiming = plan.timings[id]
-    return id, f"changes {_CHANGES[timing.changes]}", f"for {timing.for_whom}", timing.reason
+        return id, "", part
+    timing = plan.timings[id]
+    user = "" if timing.for_whom.startswith("the ") else f"for {timing.for_whom}"
+    if plan.graph.nodes[id].spec.returns is None:
+        return id, user, ""
+    return id, user, f"{_CHANGES[timing.changes]}: {timing.reason}"
 
 
 def _widths(rows: Iterable[tuple[str, ...]]) -> list[int]:
@@ -143,9 +146,7 @@ def _widths(rows: Iterable[tuple[str, ...]]) -> list[int]:
 def _say_rows(rows: Iterable[tuple[str, ...]], widths: list[int]) -> None:
     from pytti_graph.cli import output
 
-    table = output.grid(rows, ("cyan", "", "", "dim"))
+    table = output.grid(rows, ("cyan", "", "dim"))
     for column, width in zip(table.columns[:-1], widths, strict=False):
         column.min_width = width
     output.say_table(table, indent=2)
-
-

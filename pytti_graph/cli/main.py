@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from pytti_graph.cli import catalogue, examples, fetch, inspect, picture, run
+from pytti_graph.cli.help import Command, Group
 from pytti_graph.core.errors import PyttiGraphError
 
 USAGE, INTERRUPTED = 2, 130
@@ -21,20 +22,21 @@ USAGE, INTERRUPTED = 2, 130
 app = typer.Typer(
     name="pytti-graph",
     help="Make pictures and films that mean what you say, from graphs of nodes.",
-    epilog="Begin with: pytti-graph examples zoom, then: pytti-graph run zoom.yaml",
-    rich_markup_mode="rich",
+    epilog="Begin with 'pytti-graph examples zoom', then 'pytti-graph run zoom.yaml'.",
+    cls=Group,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 for _panel, _commands in (
-    ("Make pictures", (run.run, run.resume, examples.examples)),
+    ("Make pictures", (run.run, run.resume, examples.examples, fetch.fetch)),
     ("Look at a graph", (inspect.check, inspect.plan, picture.show)),
-    ("Look at what is installed", (catalogue.nodes, catalogue.plugins, catalogue.schema, fetch.fetch)),
+    ("Look at what is installed", (catalogue.nodes, catalogue.plugins, catalogue.schema)),
 ):
     for _command in _commands:
-        app.command(rich_help_panel=_panel)(_command)
+        app.command(cls=Command, rich_help_panel=_panel)(_command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -90,7 +92,7 @@ def _usage(error: Exception) -> int:
     from pytti_graph.core.errors import Problem
 
     context = getattr(error, "ctx", None)
-    message: str = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+    message: str = error.format_message().rstrip(".").replace("Value error, ", "")  # type: ignore[attr-defined]
     path = context.command_path if context else "pytti-graph"
     say_problems([Problem(message[:1].lower() + message[1:], hint=f"see '{path} --help'")])
     return USAGE

@@ -20,7 +20,7 @@ class Precision(StrEnum):
 GraphFile = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", help="A graph (.yaml), or a PNG that pytti-graph wrote: it carries its graph.", show_default=False
+        metavar="FILE", help="A graph (.yaml), or a PNG that pytti-graph wrote, which carries its graph.", show_default=False
     ),
 ]
 Settings = Annotated[
@@ -28,7 +28,7 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="PATH=VALUE",
-        help="Replace a value: canvas.width=512, clock.steps=20, vars.speed=2. May be repeated.",
+        help="Replace a value: canvas.width=512, clock.steps=20, vars.speed=2; may be repeated.",
         show_default=False,
     ),
 ]
@@ -39,5 +39,5 @@ Network = Annotated[bool, typer.Option("--allow-network", help="Let nodes downlo
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say more; after a failure inside pytti-graph, print where it happened.")
+    bool, typer.Option("--verbose", "-v", help="Say more; where a failure happened, too.")
 ]

@@ -41,14 +41,19 @@ def show(
     file: GraphFile,
     settings: Settings = None,
     format: Annotated[
-        Format | None, typer.Option("--format", "-f", help="Else by the ending of FILE, or text.", show_default=False)
+        Format | None, typer.Option(
+            "--format",
+            "-f",
+            metavar="NAME",
+            help="text, mermaid, dot, svg or png; else what the ending of the file says.",
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it here.", show_default=False)
     ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Draw a graph: as a tree of text, for Mermaid or Graphviz, or as a picture."""
+    """Draw a graph, as text or as a picture."""
     from pytti_graph.cli.output import write_file
     from pytti_graph.cli.run import changed
 

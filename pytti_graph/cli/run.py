@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Device = Annotated[
     str | None,
-    typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps; the best there is if not given."),
+    typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps; else the best there is."),
 ]
 
 
@@ -29,12 +29,14 @@ def run(
     file: GraphFile,
     settings: Settings = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Of all random numbers; the graph's, or a new one.")
+        int | None, typer.Option(min=0, metavar="N", help="Of all random numbers; else the graph's, or a new one.")
     ] = None,
     device: Device = None,
-    precision: Annotated[Precision, typer.Option(help="Of perceptors.")] = Precision.auto,
+    precision: Annotated[
+        Precision, typer.Option(metavar="NAME", help="Of perceptors: auto, float32 or bfloat16.")
+    ] = Precision.auto,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="The run folder to make; runs/NAME-1, -2, ...")
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="The run folder to make; else runs/NAME-1, -2, ...")
     ] = None,
     frames: options.Frames = None,
     draft: Annotated[
@@ -42,16 +44,16 @@ def run(
     ] = False,
     allow_path: Annotated[
         list[Path] | None,
-        typer.Option("--allow-path", metavar="DIR", help="A folder the graph may also read and write. May be repeated."),
+        typer.Option("--allow-path", metavar="DIR", help="A folder that the graph may read and write too; may be repeated."),
     ] = None,
     allow_network: Network = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Render a graph: its pictures and its film go into a new run folder.
+    """Render a graph; its pictures and its film go into a new folder.
 
-    Ctrl-C stops after the present step and keeps everything; `pytti-graph resume` goes on from there.
+    Ctrl-C stops after the present step and keeps everything; 'pytti-graph resume' goes on from there.
     """
     from pytti_graph.cli.interrupt import Stop
 
@@ -85,7 +87,7 @@ def resume(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Go on with a rendering that was stopped, or make a finished film longer.
+    """Go on with a rendering that was stopped, or make its film longer.
 
     On the same device, frames are bit for bit what they would have been without the stop.
     """

@@ -11,6 +11,7 @@ from pytti_graph.graph.binding import FileName
 from pytti_graph.graph.checks import CheckedGraph, CheckedNode
 
 FRAMES = "folder"
+RESERVED = ("graph.yaml", "run.json", "losses.jsonl", "checkpoint.safetensors", "preview.png", ".lock")
 GRAPH = "graph.yaml"
 RECORD = "run.json"
 LOSSES = "losses.jsonl"
@@ -39,7 +40,7 @@ def output_clashes(graph: CheckedGraph, reserved: Sequence[str] = RESERVED) -> l
 
     Args:
         graph: The graph.
-        reserved: Names in the run folder that no writer may use.
+        reserved: Names in the run folder that belong to the engine.
     """
     outputs = list(_outputs(graph))
     taken = {_normal(name) for name in reserved}

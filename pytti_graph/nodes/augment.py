@@ -108,7 +108,7 @@ def square_from(corners: Tensor) -> Tensor:
             (1, 1) is the square's own.
 
     Returns:
-        [N, 3, 3]: the map of the unit square to the corners (Heckbert, Fundamentals of Texture Mapping, 1989), inverted.
+        [N, 3, 3]: the map of the unit square to the corners (Heckbert 1989), inverted.
     """
     x, y = corners.unbind(-1)
     x0, x1, x2, x3 = -x[:, 0], x[:, 1], x[:, 2], -x[:, 3]

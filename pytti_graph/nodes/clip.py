@@ -10,6 +10,7 @@ from typing import Any
 import open_clip
 import torch
 import torch.nn.functional as F
+from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.factory import load_checkpoint
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -83,7 +84,7 @@ def load(model: str, pretrained: str, *, device: Device, files: Files, report: R
         path = weights_file(model, pretrained, files)
         network, weights = build(config, None), {path.name: sha256(path)}
         _give_weights(network, model, path)
-    mean, std = known.get("mean", network.visual.image_mean), known.get("std", network.visual.image_std)
+    mean, std = known.get("mean", OPENAI_DATASET_MEAN), known.get("std", OPENAI_DATASET_STD)
     tokenizer = open_clip.get_tokenizer(model)
     return ClipPerceptor(network, f"{model} ({pretrained})", tokenizer, device, mean, std, weights)
 

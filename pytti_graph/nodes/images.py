@@ -16,7 +16,7 @@ from pytti_graph.nodes.sampling import fit
 Side = Annotated[int, Bounds(ge=1, unit="px", draft=0.5)]
 
 _COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
-"""Rows red, green, blue; columns: independent directions of natural colours (Olah et al., Feature Visualization, 2017)."""
+"""Rows red, green, blue; columns: independent directions of natural colours (Olah et al., 2017)."""
 _DARKEST = 1 / 512
 """What a picture that is encoded is kept from 0 and 1 by: half of one step of 8-bit colour."""
 _NOISE = 0.01

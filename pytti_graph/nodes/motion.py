@@ -16,7 +16,7 @@ from pytti_graph.nodes.sampling import fold, look_up, pad
 Infill = Literal["mirror", "smear", "wrap", "black"]
 Sampling = Literal["nearest", "bilinear", "bicubic"]
 Field = Callable[[Tensor, int, int], Tensor]
-"""From points [1, h, w, 2] in picture coordinates, and the picture's height and width in pixels, to where they come from."""
+"""From points [1, h, w, 2] in picture coordinates, and the picture's height and width in pixels, to their origins."""
 
 _MARGIN = 4
 """Pixels that a bicubic look-up may need around a picture, at most two outside of where everything is alike."""

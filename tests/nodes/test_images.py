@@ -1,0 +1,152 @@
+"""Images: starting pictures, moving them, gradients, and how quickly the pyramid is painted."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pytti_graph.nodes import images, motion
+
+TYPES = [images.RGB, images.Pyramid]
+
+
+@pytest.fixture(params=TYPES, ids=["rgb", "pyramid"])
+def canvas(request, device, stream):
+    return request.param(device, stream, width=96, height=80)
+
+
+def test_pictures_have_their_shape_and_range(canvas):
+    picture = canvas.forward()
+    assert picture.shape == (1, 3, 80, 96)
+    assert 0 <= picture.min() <= picture.max() <= 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 9), (2, 2), (37, 5), (64, 64), (100, 30)])
+def test_any_size(device, stream, width, height):
+    for made in TYPES:
+        canvas = made(device, stream, width=width, height=height)
+        assert canvas.forward().shape == (1, 3, height, width)
+        canvas.warp(motion.affine(zoom=1.1, rotate=3))
+        assert canvas.forward().isfinite().all()
+
+
+def test_starting_from_a_picture(canvas, natural, psnr):
+    picture = natural(80, 96)
+    canvas.start(picture)
+    assert psnr(canvas.forward(), picture) > 40
+    canvas.start(natural(160, 96))
+    assert psnr(canvas.forward(), F.interpolate(natural(160, 96), (80, 96), mode="area")) > 25
+
+
+def test_moving_parameters_moves_the_picture(canvas, natural, psnr):
+    canvas.start(natural(80, 96))
+    warp = motion.affine(zoom=1.03, rotate=2)
+    expected = motion.apply(canvas.forward().detach(), warp)
+    canvas.warp(warp)
+    assert psnr(canvas.forward(), expected) > 34
+
+
+def test_moving_a_painted_picture(canvas, natural, psnr, stream):
+    """Whatever the layers hold."""
+    with torch.no_grad():
+        for parameter in canvas.parameters().values():
+            parameter.add_(0.5 * stream.normal(*parameter.shape))
+    warp = motion.affine(zoom=1.03, rotate=2)
+    expected = motion.apply(canvas.forward().detach(), warp)
+    canvas.warp(warp)
+    assert psnr(canvas.forward(), expected) > 34
+
+
+def test_many_warps_neither_ring_nor_blow_up(canvas, natural):
+    picture = natural(80, 96)
+    canvas.start(picture)
+    for _ in range(35):
+        canvas.warp(motion.affine(rotate=10, translate_x=0.5, infill="wrap"))
+    moved = canvas.forward()
+    assert moved.isfinite().all()
+    assert moved.std() < 1.02 * picture.std()
+    detail = (moved - F.avg_pool2d(moved, 3, 1, 1))[..., 2:-2, 2:-2].std()
+    assert detail < (picture - F.avg_pool2d(picture, 3, 1, 1))[..., 2:-2, 2:-2].std()
+
+
+def test_black_moves_in_black(canvas, natural):
+    canvas.start(natural(80, 96))
+    canvas.warp(motion.affine(translate_x=20, infill="black"))
+    assert canvas.forward()[..., :17].max() < 0.01
+
+
+def test_parameters_keep_their_identity(canvas, natural):
+    before = dict(canvas.parameters())
+    canvas.start(natural(80, 96))
+    canvas.warp(motion.affine(zoom=1.1))
+    after = canvas.parameters()
+    assert list(after) == list(before)
+    assert all(after[name] is before[name] and after[name].is_leaf and after[name].requires_grad for name in before)
+    canvas.forward().sum().backward()
+    assert all(parameter.grad is not None for parameter in after.values())
+
+
+def test_clamping_lets_gradients_back_in():
+    values = torch.tensor([-0.5, -0.5, 0.5, 1.5, 1.5]).requires_grad_()
+    images.clamp_passing_inwards(values).backward(torch.tensor([1.0, -1.0, 1.0, 1.0, -1.0]))
+    assert values.grad.tolist() == [0, -1, 1, 1, 0]
+
+
+def test_rgb_starts_as_uniform_noise(device, stream):
+    pixels = images.RGB(device, stream, width=100, height=100).pixels
+    assert pixels.mean() == pytest.approx(0.5, abs=0.01)
+    assert pixels.std() == pytest.approx(12**-0.5, abs=0.01)
+
+
+def test_rgb_pixels_can_be_large(device, stream):
+    canvas = images.RGB(device, stream, width=10, height=7, pixel_size=4)
+    assert canvas.parameters()["pixels"].shape == (1, 3, 2, 3)
+    picture = canvas.forward()
+    assert picture.shape == (1, 3, 7, 10)
+    assert torch.equal(picture[..., :4, :4], picture[..., :1, :1].expand(-1, -1, 4, 4))
+    canvas.start(torch.arange(70.0).view(1, 1, 7, 10).expand(1, 3, -1, -1) / 70)
+    assert canvas.pixels[0, 0, 0, 0] == pytest.approx(16.5 / 70)
+
+
+def test_rgb_large_pixels_move_as_the_picture_does(device, stream):
+    canvas = images.RGB(device, stream, width=32, height=32, pixel_size=4)
+    before = canvas.pixels.detach().clone()
+    canvas.warp(motion.affine(translate_x=4, infill="wrap"))
+    torch.testing.assert_close(canvas.pixels, before.roll(1, -1), atol=1e-4, rtol=0)
+
+
+def test_pyramid_is_a_sum_of_bicubic_layers(device, stream):
+    canvas = images.Pyramid(device, stream, width=60, height=33)
+    layers = list(canvas.parameters().values())
+    assert [tuple(layer.shape[2:]) for layer in layers] == [
+        (1, 1), (1, 2), (2, 4), (4, 8), (9, 16), (18, 32), (33, 60)
+    ]  # fmt: skip
+    total = sum(F.interpolate(layer, (33, 60), mode="bicubic", align_corners=False) for layer in layers)
+    expected = torch.sigmoid(torch.einsum("rc,bchw->brhw", canvas.colours, total))
+    torch.testing.assert_close(canvas.forward(), expected)
+
+
+def test_pyramid_colours():
+    """White, and blue against yellow: the columns of the Lucid basis."""
+    colours = torch.tensor(images._COLOURS)
+    assert colours[:, 0].min() > 0.25
+    assert torch.linalg.matrix_rank(colours) == 3
+
+
+def test_pyramid_gradient(device, stream):
+    canvas = images.Pyramid(device, stream, width=4, height=3)
+    for name in ("colours", "down"):
+        setattr(canvas, name, getattr(canvas, name).double())
+    canvas.along = [matrix.double() for matrix in canvas.along]
+    names = list(canvas.parameters())
+
+    def paint(*layers):
+        canvas.layers, canvas.full = dict(zip(names, layers[:-1], strict=False)), layers[-1]
+        return canvas.forward()
+
+    layers = [layer.detach().double().requires_grad_() for layer in canvas.parameters().values()]
+    assert torch.autograd.gradcheck(paint, layers)
+
+
+def test_bad_start(canvas):
+    with pytest.raises(ValueError, match=r"\[1, C, H, W\], not \[3, 8, 8\]"):
+        canvas.start(torch.zeros(3, 8, 8))
