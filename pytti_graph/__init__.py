@@ -38,6 +38,7 @@ from pytti_graph.core.types import (
     Number,
     OutputPath,
     Parameters,
+    ParameterSet,
     Perceptor,
     Prompts,
     Report,
@@ -49,16 +50,14 @@ from pytti_graph.core.types import (
 )
 
 if TYPE_CHECKING:
-    from pytti_graph.api import Graph
-    from pytti_graph.engine.events import Event, Frame
+    from pytti_graph.api import Graph, Job, resume
+    from pytti_graph.engine.events import Checkpointed, Event, Frame, FrameDone, Prepared, Stepped, Warned
 
 __version__ = "0.1.0"
 
-_LATE = {
-    "Graph": "pytti_graph.api",
-    "Event": "pytti_graph.engine.events",
-    "Frame": "pytti_graph.engine.events",
-}
+_API = ("Graph", "Job", "resume")
+_EVENTS = ("Checkpointed", "Event", "Frame", "FrameDone", "Prepared", "Stepped", "Warned")
+_LATE = dict.fromkeys(_API, "pytti_graph.api") | dict.fromkeys(_EVENTS, "pytti_graph.engine.events")
 
 
 def __getattr__(name: str) -> Any:
@@ -70,6 +69,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "BorderMode",
     "Bounds",
+    "Checkpointed",
     "Clock",
     "Cutouts",
     "Depth",
@@ -78,12 +78,14 @@ __all__ = [
     "Files",
     "FormulaValues",
     "Frame",
+    "FrameDone",
     "Graph",
     "GraphError",
     "Image",
     "InputPath",
     "Integer",
     "Interrupted",
+    "Job",
     "Loss",
     "Mask",
     "MissingError",
@@ -91,9 +93,11 @@ __all__ = [
     "NodeSpec",
     "Number",
     "OutputPath",
+    "ParameterSet",
     "Parameters",
     "Perceptor",
     "Position",
+    "Prepared",
     "Problem",
     "Prompts",
     "PyttiGraphError",
@@ -101,11 +105,14 @@ __all__ = [
     "RenderError",
     "Report",
     "Seen",
+    "Stepped",
     "Stream",
     "TextParser",
     "UsageError",
+    "Warned",
     "Warp",
     "Wire",
     "hookimpl",
     "node",
+    "resume",
 ]

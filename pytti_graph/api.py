@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -12,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytti_graph.core.errors import GraphError, Problem, UsageError
+from pytti_graph.core.errors import GraphError, Interrupted, Problem, PyttiGraphError, UsageError
 from pytti_graph.core.formulas import TextSyntaxError, parse_reference
 from pytti_graph.core.plugins import BUILT_IN, Registry, installed
 from pytti_graph.graph.checks import CheckedGraph, check, in_file_order
@@ -33,6 +35,7 @@ from pytti_graph.graph.values import Entry, Value
 if TYPE_CHECKING:
     from pytti_graph.engine.events import Frame, Listener
     from pytti_graph.engine.rendering import Rendering
+    from pytti_graph.engine.runfolder import RunFolder
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -247,7 +250,7 @@ class Job:
     ) -> None:
         self.rendering = rendering
         self.seed = rendering.seed
-        self._fresh = fresh
+        self._begun = not fresh
         if on_event is not None:
             rendering.listen = on_event
         if cancelled is not None:
@@ -265,16 +268,26 @@ class Job:
             yield from self.rendering.frames()
             return
         run.lock()
-        begun = not self._fresh
+        begin, status = time.monotonic(), "failed"
         try:
             for frame in self.rendering.frames():
-                begun = True
+                self._begun = True
                 yield frame
-            run.update_record(status="finished")
+            status = "finished"
+        except (Interrupted, GeneratorExit, KeyboardInterrupt):
+            status = "interrupted"
+            raise
         finally:
-            run.unlock()
-            if not begun and not run.checkpoint.exists():
-                run.discard()
+            self._leave(run, status, time.monotonic() - begin)
+
+    def _leave(self, run: RunFolder, status: str, seconds: float) -> None:
+        """Note how a rendering ended; a folder in which nothing was rendered goes."""
+        if not self._begun and not run.checkpoint.exists():
+            run.discard()
+        else:
+            with contextlib.suppress(PyttiGraphError):  # a full disk: the error that led here tells more
+                run.add_timings(status, seconds, self.rendering.step_seconds)
+        run.unlock()
 
 
 def resume(
@@ -299,15 +312,33 @@ def resume(
         allow_network: As for `Graph.render`.
 
     Raises:
-        UsageError: The folder is no run folder, or its checkpoint cannot be read.
+        UsageError: The folder is no run folder, its checkpoint cannot be read, or another process renders into it.
     """
+    from pytti_graph.engine.runfolder import RunFolder
+
+    run = RunFolder.open(Path(folder))
+    run.lock()
+    try:
+        return _resumed(run, frames, registry, device, on_event, cancelled, allow_network)
+    except BaseException:
+        run.unlock()
+        raise
+
+
+def _resumed(
+    run: RunFolder,
+    frames: int | None,
+    registry: Registry | None,
+    device: str | None,
+    on_event: Listener | None,
+    cancelled: Callable[[], bool] | None,
+    allow_network: bool,
+) -> Job:
     from pytti_graph.engine.checkpoint import Checkpoint
     from pytti_graph.engine.device import choose
     from pytti_graph.engine.files import FileAccess
     from pytti_graph.engine.rendering import Rendering
-    from pytti_graph.engine.runfolder import RunFolder
 
-    run = RunFolder.open(Path(folder))
     record = run.record()
     source = Path(record["graph_folder"])
     graph = Graph(parse_document(run.graph, str(run.path / "graph.yaml")), registry=registry, folder=source)
@@ -375,6 +406,7 @@ def _record(graph: Graph, plan: Plan, seed: int, device: str, settings: Mapping[
         "versions": {"python": platform.python_version(), **versions},
         "weights": {},
         "status": "started",
+        "seconds": 0.0,
     }
 
 

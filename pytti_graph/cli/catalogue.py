@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def nodes(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A node type; without one, all are listed.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A node type; without one, all are listed.", show_default=False),
     ] = None,
     json: Json = False,
     verbose: Verbose = False,
@@ -43,7 +44,8 @@ def _found(registry: Registry, name: str) -> NodeSpec:
     if (spec := registry.specs.get(name)) is not None:
         return spec
     members = [type for type in sorted(registry.specs) if type.partition(".")[0] == name]
-    hint = f"the family has {', '.join(members)}" if members else did_you_mean(name, registry.specs)
+    families = {type.partition(".")[0] for type in registry.specs}
+    hint = f"the family has {', '.join(members)}" if members else did_you_mean(name, [*registry.specs, *families])
     raise UsageError(f"there is no node type '{name}'", hint=hint or "'pytti-graph nodes' lists them")
 
 

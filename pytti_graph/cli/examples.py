@@ -14,7 +14,8 @@ from pytti_graph.core.errors import MissingError, UsageError, did_you_mean
 
 def examples(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="An example; without one, all are listed.", show_default=False)
+        str | None,
+        typer.Argument(metavar="[NAME]", help="An example; without one, all are listed.", show_default=False),
     ] = None,
     output: Annotated[
         Path | None,

@@ -83,7 +83,7 @@ def _announced(download: Download) -> int | None:
 
     try:
         size = download.size()
-    except OSError as error:
+    except Exception as error:  # network libraries raise errors of their own
         raise _unreachable(download, error) from error
     say(f"{download.source}: {'unknown size' if size is None else words.size(size)}")
     flush()
@@ -95,13 +95,13 @@ def _fetch(download: Download) -> None:
 
     try:
         path = download.fetch()
-    except OSError as error:
+    except Exception as error:
         raise _unreachable(download, error) from error
     say(f"fetched {path}")
     flush()
 
 
-def _unreachable(download: Download, error: OSError) -> MissingError:
+def _unreachable(download: Download, error: Exception) -> MissingError:
     reason = " ".join(str(error).split()) or type(error).__name__
     hint = (
         f"is there a network here? elsewhere, fetch the file and put it into {download.destination}, "

@@ -24,6 +24,7 @@ class Stop:
         self._before: dict[int, Any] = {}
 
     def __call__(self) -> bool:
+        """True once a clean stop has been asked for."""
         return self._asked
 
     def __enter__(self) -> Stop:

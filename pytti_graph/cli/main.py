@@ -82,6 +82,8 @@ def execute(arguments: Sequence[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
+    except OSError as error:
+        return _unreadable(error, arguments)
     except Exception as error:
         return _usage(error) if hasattr(error, "format_message") else _crash(error, arguments)
 
@@ -96,6 +98,19 @@ def _usage(error: Exception) -> int:
     path = context.command_path if context else "pytti-graph"
     say_problems([Problem(message[:1].lower() + message[1:], hint=f"see '{path} --help'")])
     return USAGE
+
+
+def _unreadable(error: OSError, arguments: Sequence[str]) -> int:
+    """A file or a disk that does not do what it should."""
+    from pytti_graph.cli.output import say_problems
+    from pytti_graph.core.errors import Problem
+
+    if isinstance(error, BrokenPipeError):
+        return 0
+    if error.filename is None:
+        return _crash(error, arguments)
+    say_problems([Problem(f"{error.filename}: {error.strerror or error}")])
+    return 1
 
 
 def _crash(error: Exception, arguments: Sequence[str]) -> int:

@@ -20,7 +20,9 @@ class Precision(StrEnum):
 GraphFile = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", help="A graph (.yaml), or a PNG that pytti-graph wrote, which carries its graph.", show_default=False
+        metavar="FILE",
+        help="A graph (.yaml), or a PNG that pytti-graph wrote, which carries its graph.",
+        show_default=False,
     ),
 ]
 Settings = Annotated[
@@ -38,6 +40,4 @@ Frames = Annotated[
 Network = Annotated[bool, typer.Option("--allow-network", help="Let nodes download what they need.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say more; where a failure happened, too.")
-]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more; where a failure happened, too.")]

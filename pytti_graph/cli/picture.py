@@ -41,7 +41,8 @@ def show(
     file: GraphFile,
     settings: Settings = None,
     format: Annotated[
-        Format | None, typer.Option(
+        Format | None,
+        typer.Option(
             "--format",
             "-f",
             metavar="NAME",
@@ -64,7 +65,9 @@ def show(
     if output is not None:
         write_file(output, drawn)
     elif chosen in (Format.svg, Format.png) and sys.stdout.isatty():
-        raise UsageError(f"a terminal cannot show {chosen}", hint=f"write it to a file: -o {graph.document.name}.{chosen}")
+        raise UsageError(
+            f"a terminal cannot show {chosen}", hint=f"write it to a file: -o {graph.document.name}.{chosen}"
+        )
     else:
         _print(drawn)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -86,6 +87,11 @@ class Listener:
         if self._preview is not None:
             self._preview.offer(event.read_preview)
 
+    @property
+    def begun(self) -> bool:
+        """Rendering has begun."""
+        return self._stop.clean
+
     @contextlib.contextmanager
     def following(self) -> Iterator[None]:
         """Around the whole rendering."""
@@ -114,12 +120,12 @@ class PlainLines(Listener):
         """Rendering begins."""
         assert self.job is not None
         lines = summary.intention(self.job, event)
-        self._say(f"{_title(self.job)}: " + "; ".join(f"{heading}: {text}" for heading, text in lines.items()))
+        lines["seed"] = f"seed {lines['seed']}"
+        self._say(f"{_title(self.job)}: {'; '.join(lines.values())}")
 
     def finished(self, seconds: float) -> None:
         """Everything is done."""
-        lines = _where(self.job)
-        self._say(f"done in {words.took(seconds)}; " + "; ".join(f"{name}: {text}" for name, text in lines.items()))
+        self._say("; ".join([f"done in {words.took(seconds)}", *_where(self.job).values()]))
 
     def _say(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):
@@ -144,7 +150,9 @@ class LiveLine(Listener):
         from rich.live import Live
 
         waiting = Text("getting ready ...", "dim")
-        with Live(waiting, console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
+        # stderr is left alone unless it is the same terminal: what is printed there would end up on stdout
+        redirect = sys.stderr.isatty()
+        with Live(waiting, console=self._console, auto_refresh=False, transient=True, redirect_stderr=redirect) as live:
             self._live = live
             yield
 
@@ -210,12 +218,12 @@ def progress_line(
     from rich.progress_bar import ProgressBar
     from rich.table import Table
 
-    bar = ProgressBar(1.0, part, width=max(8, min(30, (console.width - 40) // 2)), complete_style="cyan")
+    bar = ProgressBar(1.0, part, width=max(8, min(30, console.width - 64)), complete_style="cyan")
     remaining = "" if left is None else f"{words.clock(left)} left"
-    numbers = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
+    numbers = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
     line = Table.grid(padding=(0, 2, 0, 0))
     for overflow in ("crop", "crop", "crop", "ellipsis"):
-        line.add_column(no_wrap=True, overflow=overflow)  # type: ignore[arg-type]
+        line.add_column(no_wrap=True, overflow=overflow)
     line.add_row(place, bar, Text(remaining, "bold"), Text(numbers, "dim"))
     return line
 

@@ -15,9 +15,9 @@ from pytti_graph.core.errors import Interrupted, PyttiGraphError
 
 if TYPE_CHECKING:
     from pytti_graph.api import Graph, Job
-    from pytti_graph.core.errors import Problem
     from pytti_graph.cli.interrupt import Stop
     from pytti_graph.cli.progress import Listener
+    from pytti_graph.core.errors import Problem
 
 Device = Annotated[
     str | None,
@@ -36,7 +36,8 @@ def run(
         Precision, typer.Option(metavar="NAME", help="Of perceptors: auto, float32 or bfloat16.")
     ] = Precision.auto,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="DIR", help="The run folder to make; else runs/NAME-1, -2, ...")
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="The run folder to make; else runs/NAME-1, -2, ..."),
     ] = None,
     frames: options.Frames = None,
     draft: Annotated[
@@ -44,7 +45,9 @@ def run(
     ] = False,
     allow_path: Annotated[
         list[Path] | None,
-        typer.Option("--allow-path", metavar="DIR", help="A folder that the graph may read and write too; may be repeated."),
+        typer.Option(
+            "--allow-path", metavar="DIR", help="A folder that the graph may read and write too; may be repeated."
+        ),
     ] = None,
     allow_network: Network = False,
     json: Json = False,
@@ -131,7 +134,7 @@ def render(job: Job, listener: Listener, begin: float, *, json: bool) -> None:
         _say_end(job, listener, begin, error, json=json)
         raise typer.Exit(error.exit_code) from error
     except Exception:
-        _say_kept(job)
+        _say_kept(job, listener)
         raise
     listener.finished(time.monotonic() - begin)
     if json:
@@ -161,15 +164,15 @@ def _say_end(job: Job, listener: Listener, begin: float, error: PyttiGraphError,
         output.say(error.problem.message, err=True)
     else:
         output.say_problems(error.problems)
-    _say_kept(job)
+    _say_kept(job, listener)
     if json:
         _say_json(job, listener, begin, error)
 
 
-def _say_kept(job: Job) -> None:
+def _say_kept(job: Job, listener: Listener) -> None:
     from pytti_graph.cli import output, summary
 
-    lines = summary.kept(job)
+    lines = summary.kept(job, begun=listener.begun)
     output.say(*(f"  {heading:<8}  {text}" for heading, text in lines.items()), err=True)
 
 

@@ -24,12 +24,13 @@ _FRAME = re.compile(r"\d{5,}\.png")
 
 def intention(job: Job, prepared: Prepared) -> dict[str, str]:
     """What is going to be done, by heading."""
-    plan = job.rendering.plan
-    lines = {"frames": _frames(plan.graph, prepared.frames), "steps": f"{prepared.steps:,}"}
-    if prepared.step_seconds is not None:
-        lines["takes"] = f"{words.about(prepared.steps * prepared.step_seconds)}, {words.size(prepared.memory)} of memory"
+    lines = {"makes": _frames(job.rendering.plan.graph, prepared.frames)}
+    memory = f"{words.size(prepared.memory)} of memory"
+    if prepared.step_seconds is None:
+        lines["takes"] = memory
     else:
-        del lines["steps"]
+        time = words.about(prepared.steps * prepared.step_seconds)
+        lines["takes"] = f"{words.count(prepared.steps, 'step')}, {time}, {memory}"
     lines["device"] = prepared.device
     lines["seed"] = str(job.seed)
     if job.folder is not None:
@@ -39,11 +40,12 @@ def intention(job: Job, prepared: Prepared) -> dict[str, str]:
 
 def _frames(graph: CheckedGraph, left: int) -> str:
     total, fps = graph.clock.frames, graph.clock.fps
-    text = f"{left:,}" if left == total else f"{left:,} more, {total:,} in all"
+    word = "more frame" if left < total else "frame" if total > 1 else "picture"
+    text = words.count(left, word)
     if size := picture_size(graph):
-        text += f", {size} pixels"
+        text += f" of {size} pixels"
     if total > 1:
-        text += f", {total / fps:.3g} seconds at {fps:g} a second"
+        text += f"; {total / fps:.3g} seconds at {fps:g} a second" + (" in all" if left < total else "")
     return text
 
 
@@ -93,20 +95,20 @@ def _paths(plan: Plan) -> Iterator[str]:
 
 def where(found: Outputs) -> dict[str, str]:
     """Where everything is, by heading."""
-    lines = {"frames": ", ".join(f"{folder} ({number:,})" for folder, number in found.pictures.items())}
+    lines = {"frames": ", ".join(f"{folder} ({words.count(n, 'PNG')})" for folder, n in found.pictures.items())}
     lines["film" if len(found.files) == 1 else "films"] = ", ".join(found.files)
     return {heading: text for heading, text in lines.items() if text}
 
 
-def kept(job: Job) -> dict[str, str]:
+def kept(job: Job, *, begun: bool) -> dict[str, str]:
     """What is left of a rendering that was not finished, and how to go on."""
-    folder, run = job.folder, job.rendering.folder
-    if folder is None or run is None or not folder.exists():
-        return {"kept": "nothing: no frame was finished"}
+    folder = job.folder
+    if folder is None or not folder.exists():
+        return {"kept": "nothing: no frame was finished"} if begun else {}
     pictures = outputs(job.rendering.plan, folder).pictures
-    frames = ", ".join(f"{words.count(number, 'frame')} in {path}" for path, number in pictures.items())
+    frames = ", ".join(f"{words.count(number, 'frame')} in {path}" for path, number in pictures.items() if number)
     return {
-        "kept": frames or f"the record of the run, in {folder}",
+        "kept": frames or f"the picture so far, in {folder}",
         "continue": f"pytti-graph resume {shlex.quote(str(folder))}",
     }
 

@@ -8,7 +8,7 @@ _SIZES = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
 
 
 def count(number: int, word: str) -> str:
-    """ "1 frame", "36 frames", "1,200 steps"."""
+    """A number of things: "1 frame", "1,200 steps"."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
@@ -55,6 +55,6 @@ def took(seconds: float) -> str:
 
 
 def listed(words: Iterable[str]) -> str:
-    """ "a, b and c"."""
+    """Words in a row: "a, b and c"."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last

@@ -78,28 +78,32 @@ class HubFile:
 
     def size(self) -> int | None:
         """Its size in bytes, asked of the network, or None if unknown; raises OSError."""
-        from huggingface_hub import get_hf_file_metadata, hf_hub_url
-
-        size: int | None = self._first(lambda name: get_hf_file_metadata(hf_hub_url(self.repository, name)).size)
-        return size
+        return self._found()[1]
 
     def fetch(self) -> Path:
         """Fetch it, unless it is there; raises OSError."""
         from huggingface_hub import hf_hub_download
 
-        return self.cached() or Path(self._first(lambda name: hf_hub_download(self.repository, name)))
+        if (found := self.cached()) is not None:
+            return found
+        name, _ = self._found()
+        try:
+            return Path(hf_hub_download(self.repository, name))
+        except Exception as error:  # the hub's library lets those of its HTTP library through
+            raise OSError(f"{type(error).__name__}: {error}") from error
 
-    def _first(self, ask: Callable[[str], Any]) -> Any:
-        """What `ask` says of the first name that the repository has."""
-        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+    def _found(self) -> tuple[str, int | None]:
+        """The first name that the repository has, and the file's size."""
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+        from huggingface_hub.errors import EntryNotFoundError
 
         for name in self.names:
             try:
-                return ask(name)
+                return name, get_hf_file_metadata(hf_hub_url(self.repository, name)).size
             except EntryNotFoundError:
                 continue
-            except (HfHubHTTPError, ValueError) as error:
-                raise OSError(f"{self.repository}: {error}") from error
+            except Exception as error:  # the hub's library lets those of its HTTP library through
+                raise OSError(f"{type(error).__name__}: {error}") from error
         raise OSError(f"{self.repository} has no {' or '.join(self.names)}")
 
 

@@ -39,6 +39,7 @@ class Rendering:
         checkpoint: Where to go on, or None to begin.
         listen: Hears events.
         cancelled: Asked after each step; True stops cleanly.
+        step_seconds: Measured time of one step, once rendering has begun.
     """
 
     plan: Plan
@@ -50,6 +51,7 @@ class Rendering:
     checkpoint: Checkpoint | None = None
     listen: Listener = lambda event: None
     cancelled: Callable[[], bool] = lambda: False
+    step_seconds: float | None = field(default=None, init=False)
     _saved: float = field(default=0.0, init=False)
 
     def frames(self) -> Iterator[Frame]:
@@ -161,7 +163,6 @@ class Rendering:
 
     def _rehearse(self, machine: Machine, frame: int, done: int) -> None:
         """Try one step without changing anything: proves that every gradient comes, and measures time and memory."""
-        seconds = None
         if self._steps(frame) > machine.moment.step:
             machine.step(update=False)
             self._prove_gradients(machine)
@@ -169,11 +170,11 @@ class Rendering:
             begin = time.perf_counter()
             machine.step(update=False)
             self.device.synchronize()
-            seconds = time.perf_counter() - begin
+            self.step_seconds = time.perf_counter() - begin
         clock = self.plan.graph.clock
         total = clock.total_steps - clock.steps_before(frame) - done if self.plan.optimisers else 0
         memory = self.device.peak_memory() or _process_memory()
-        self.listen(Prepared(clock.frames - frame, total, seconds, memory, self.device.name))
+        self.listen(Prepared(clock.frames - frame, total, self.step_seconds, memory, self.device.name))
 
     def _prove_gradients(self, machine: Machine) -> None:
         for name, gradient in machine.gradients().items():

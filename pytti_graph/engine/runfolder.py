@@ -21,7 +21,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = FileLock(path / LOCK)
+        self._lock = FileLock(path / LOCK, thread_local=False)
 
     @classmethod
     def create(cls, name: str, chosen: Path | None, graph: str, record: Mapping[str, Any]) -> RunFolder:
@@ -61,11 +61,13 @@ class RunFolder:
         return cls(path)
 
     def lock(self) -> None:
-        """Keep other processes out until `unlock`; raises `UsageError` if one is in."""
+        """Keep other renderings out until `unlock`; raises `UsageError` if one is in."""
+        if self._lock.is_locked:
+            return
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
-            raise UsageError(f"{self.path} is being rendered by another process") from None
+            raise UsageError(f"{self.path} is being rendered by another process already") from None
 
     def unlock(self) -> None:
         """Let other processes in."""
@@ -107,6 +109,11 @@ class RunFolder:
         """Change entries of `run.json`."""
         data = {**self.record(), **changes}
         write_whole(self.path / RECORD, lambda path: path.write_text(_json(data), "utf-8"))
+
+    def add_timings(self, status: str, seconds: float, step_seconds: float | None) -> None:
+        """Note in `run.json` how a rendering ended, and how long it took with those before it."""
+        total = round(self.record().get("seconds", 0.0) + seconds, 2)
+        self.update_record(status=status, seconds=total, step_seconds=step_seconds)
 
     def append_losses(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add one line per step to `losses.jsonl`."""

@@ -196,9 +196,7 @@ def as_mermaid(drawing: Drawing) -> str:
         lines.append(f'  {numbers[box.id]}["{text}"]:::{_class(box.family)}')
     for arrow in drawing.arrows:
         label = _words(arrow)
-        lines.append(
-            f'  {numbers[arrow.source]} {_MERMAID_ARROWS[arrow.rate]}|"{label}"| {numbers[arrow.target]}'
-        )
+        lines.append(f'  {numbers[arrow.source]} {_MERMAID_ARROWS[arrow.rate]}|"{label}"| {numbers[arrow.target]}')
     for move in drawing.moves:
         lines.append(f'  {numbers[move.source]} ==>|"moves"| {numbers[move.target]}')
     for family in dict.fromkeys(box.family for box in drawing.boxes):
@@ -341,9 +339,11 @@ def _legend(rates: Iterable[str], moves: bool) -> Iterator[str]:
         return
     cells = "".join(f'<tr><td align="left" port="{rate}">{_RATE_WORDS[rate]}</td></tr>' for rate in shown)
     yield f'  " legend" [label=<<table border="0" cellborder="0" cellpadding="2">{cells}</table>> fontsize=9]'
-    yield '  " lines" [label=<<table border="0" cellborder="0" cellpadding="2">' + "".join(
-        f'<tr><td port="{rate}">   </td></tr>' for rate in shown
-    ) + "</table>> fontsize=9]"
+    yield (
+        '  " lines" [label=<<table border="0" cellborder="0" cellpadding="2">'
+        + "".join(f'<tr><td port="{rate}">   </td></tr>' for rate in shown)
+        + "</table>> fontsize=9]"
+    )
     for rate in shown:
         yield f'  " lines":{rate}:e -> " legend":{rate}:w [{_LINES[rate]}]'
 

@@ -113,6 +113,7 @@ class Pyramid:
         self.width, self.height = width, height
         colours = torch.tensor(_COLOURS, device=device.torch)
         self.colours = colours / colours.norm(dim=0).max()
+        self.to_layers = torch.linalg.inv(self.colours)
         self.layers = {
             f"layer_{rows}x{columns}": (_NOISE * stream.normal(1, 3, rows, columns)).to(device.torch).requires_grad_()
             for rows, columns in layer_sizes(height, width)
@@ -136,7 +137,7 @@ class Pyramid:
         for layer in self.layers.values():
             layer.zero_()
         logits = torch.logit(picture.clamp(_DARKEST, 1 - _DARKEST))
-        self.full.copy_((torch.linalg.inv(self.colours) @ logits.flatten(2)).view_as(self.full))
+        self.full.copy_((self.to_layers @ logits.flatten(2)).view_as(self.full))
 
     def forward(self) -> Image:
         """The picture [1, 3, height, width]."""

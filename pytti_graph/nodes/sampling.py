@@ -122,13 +122,14 @@ def pad(image: Tensor, margin: int, border: BorderMode) -> Tensor:
         return F.pad(image, (margin,) * 4)
     if border not in ("mirror", "wrap"):
         return F.pad(image, (margin,) * 4, mode="replicate")
-    while margin > 0:
-        step = min(margin, *image.shape[-2:])
-        for dim in (-1, -2):
+    for dim in (-1, -2):
+        missing = margin
+        while missing > 0:
+            step = min(missing, image.shape[dim])
             first, last = image.narrow(dim, 0, step), image.narrow(dim, image.shape[dim] - step, step)
             ends = (last, first) if border == "wrap" else (first.flip(dim), last.flip(dim))
             image = torch.cat((ends[0], image, ends[1]), dim)
-        margin -= step
+            missing -= step
     return image
 
 

@@ -258,3 +258,27 @@ def test_override_gives_another_graph(picture_graph):
     assert len(list(graph.render())) == 3
     with pytest.raises(GraphError):
         Graph.build({"nodes": {"x": {"type": "no.such"}}}).check()
+
+
+def test_two_renderings_cannot_share_a_folder(picture_graph, tiny, tmp_path):
+    """The second is refused while the first is at it."""
+    list(picture_graph().render(tmp_path / "run"))
+    job = resume(tmp_path / "run", frames=5, registry=tiny)
+    with pytest.raises(Exception, match="another process"):
+        resume(tmp_path / "run", registry=tiny)
+    assert len(list(job.frames())) == 2
+    assert list(resume(tmp_path / "run", registry=tiny).frames()) == []
+
+
+def test_the_record_says_how_it_went(picture_graph, tiny, tmp_path):
+    """Versions, seed, device, threads, timings, and how it ended."""
+    with pytest.raises(Interrupted):
+        list(picture_graph().render(tmp_path / "run", cancelled=lambda: True))
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["status"] == "interrupted"
+    assert (record["seed"], record["threads"]) == (5, torch.get_num_threads())
+    assert record["versions"]["torch"] == torch.__version__.split("+")[0]
+    list(resume(tmp_path / "run", registry=tiny).frames())
+    again = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert again["status"] == "finished"
+    assert again["seconds"] >= record["seconds"]

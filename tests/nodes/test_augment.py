@@ -13,7 +13,7 @@ from pytti_graph.nodes import augment
 from pytti_graph.nodes.cutouts import render
 
 MANY = 4000
-OFF = dict(flip=0, affine=0, perspective=0, colour=0, erase=0, noise=0)
+OFF = dict.fromkeys(("flip", "affine", "perspective", "colour", "erase", "noise"), 0)
 
 
 def plain(image, count=3, size=16):
@@ -74,7 +74,7 @@ def test_colours(stream):
     grey = torch.full((3, 1), 0.4)
     torch.testing.assert_close(matrices @ grey, grey.expand(MANY, 3, 1))
     red = matrices @ torch.tensor([[1.0], [0.0], [0.0]])
-    assert 0.05 < (red - torch.tensor([[1.0], [0.0], [0.0]])).abs().max() < 0.08
+    assert 0.03 < (red - torch.tensor([[1.0], [0.0], [0.0]])).abs().max() < 0.05
 
 
 def test_a_third_of_the_colour_circle_turns_red_into_green():
@@ -132,9 +132,13 @@ def test_operations_are_pure(natural, stream):
 
 
 def test_gradient(stream):
-    operation = augment.classic(plain(torch.zeros(1, 3, 4, 4), 2, 4), stream).operations[0]
-    crops = torch.rand(2, 3, 4, 4, generator=stream.generator).requires_grad_()
-    assert torch.autograd.gradcheck(operation, crops, eps=1e-2, atol=1e-3)
+    """The operation is linear but for the noise, so its gradient is its difference."""
+    operation = augment.classic(plain(torch.zeros(1, 3, 8, 8), 4, 8), stream).operations[0]
+    crops, step, weight = (stream.normal(4, 3, 8, 8) for _ in range(3))
+    crops.requires_grad_()
+    (operation(crops) * weight).sum().backward()
+    change = ((operation(crops + step) - operation(crops)) * weight).sum()
+    torch.testing.assert_close((crops.grad * step).sum(), change.detach(), rtol=1e-3, atol=1e-3)
 
 
 def test_no_global_generator(natural, stream):

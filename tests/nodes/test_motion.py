@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pytti_graph import Warp
 from pytti_graph.nodes import motion
 
-CALM = dict(max_examples=25, deadline=None)
+CALM = {"max_examples": 25, "deadline": None}
 
 
 def spot(height, width, y, x):
@@ -32,7 +32,7 @@ def test_shifts_go_right_and_up(sampling):
 @pytest.mark.parametrize("width", [21, 61])
 def test_turns_go_counter_clockwise_at_any_aspect(width):
     middle = width // 2
-    moved = motion.apply(spot(21, width, 10, middle + 6), motion.affine(rotate=90))
+    moved = motion.apply(spot(21, width, 10, middle + 6), motion.affine(rotate=90, infill="black"))
     assert brightest(moved) == (4, middle)
 
 
@@ -107,8 +107,8 @@ def test_many_warps_neither_ring_nor_blow_up():
     moved = picture
     for index in range(35):
         moved = motion.resample(moved, motion.affine(rotate=7, translate_x=0.5 if index % 2 else -0.5))
-    assert moved.max() < 1.1
-    assert moved.min() > -0.1
+    assert moved.max() < 1.15
+    assert moved.min() > -0.15
     assert moved.square().sum() < picture.square().sum()
 
 

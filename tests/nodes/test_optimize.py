@@ -1,15 +1,15 @@
 """Adam: its first step, its rates, its memory."""
 
-from collections import UserDict
-
 import pytest
 import torch
 
+from pytti_graph.core.types import ParameterSet
 from pytti_graph.nodes.optimize import Adam
 
 
-def made(**options):
-    return {"a.x": torch.ones(3).requires_grad_(), "b.y": torch.ones(2, 2).requires_grad_()}, options
+def made(**rates):
+    tensors = {"a.x": torch.ones(3).requires_grad_(), "b.y": torch.ones(2, 2).requires_grad_()}
+    return ParameterSet(tensors, rates)
 
 
 def step(optimiser, parameters, gradient=1.0, rate=0.1):
@@ -19,14 +19,14 @@ def step(optimiser, parameters, gradient=1.0, rate=0.1):
 
 
 def test_the_first_step_is_the_learning_rate():
-    parameters, _ = made()
+    parameters = made()
     step(Adam(parameters), parameters, 7.0, 0.25)
     for parameter in parameters.values():
         torch.testing.assert_close(parameter.detach(), torch.full_like(parameter, 0.75))
 
 
 def test_the_rate_may_change_at_each_step():
-    parameters, _ = made()
+    parameters = made()
     optimiser = Adam(parameters)
     for rate in (0.25, 0.0, 0.5):
         step(optimiser, parameters, 1.0, rate)
@@ -34,16 +34,14 @@ def test_the_rate_may_change_at_each_step():
 
 
 def test_unsaid_rates_are_the_images_own():
-    parameters, _ = made()
-    named = UserDict(parameters)
-    named.learning_rates = {"a.x": 0.02}
-    step(Adam(named), parameters, 1.0, None)
+    parameters = made(**{"a.x": 0.02})
+    step(Adam(parameters), parameters, 1.0, None)
     torch.testing.assert_close(parameters["a.x"].detach(), torch.full((3,), 0.98))
     torch.testing.assert_close(parameters["b.y"].detach(), torch.full((2, 2), 0.95))
 
 
 def test_it_finds_the_minimum():
-    parameters, _ = made()
+    parameters = made()
     optimiser = Adam(parameters)
     for _ in range(300):
         for parameter in parameters.values():
@@ -53,7 +51,7 @@ def test_it_finds_the_minimum():
 
 
 def test_a_frame_starts_afresh():
-    parameters, _ = made()
+    parameters = made()
     optimiser = Adam(parameters)
     step(optimiser, parameters)
     assert set(optimiser.state_dict()) == {
@@ -69,7 +67,7 @@ def test_a_frame_starts_afresh():
 def test_restoring_is_exact():
     generator = torch.Generator().manual_seed(0)
     gradients = torch.randn(8, generator=generator)
-    (first, _), (second, _) = made(), made()
+    first, second = made(), made()
     whole, before = Adam(first), Adam(second)
     for gradient in gradients[:4]:
         step(whole, first, float(gradient))
@@ -86,4 +84,4 @@ def test_restoring_is_exact():
 
 def test_bad_betas():
     with pytest.raises(ValueError, match="beta"):
-        Adam(made()[0], beta1=1.5)
+        Adam(made(), beta1=1.5)

@@ -251,6 +251,38 @@ def test_a_failed_download(make, monkeypatch):
         make("ViT-B-32", network=True, pretrained="openai")
 
 
+@pytest.mark.parametrize("ask", [HubFile.size, HubFile.fetch])
+def test_no_network(ask, monkeypatch, make):
+    """Whatever the hub's library raises, it is an OSError, at once."""
+
+    class ConnectError(Exception):
+        pass
+
+    def fail(*_, **__):
+        raise ConnectError("Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", fail)
+    with pytest.raises(OSError, match="ConnectError: Name or service not known"):
+        ask(HubFile("a/b", ("c", "d")))
+
+
+def test_a_repository_has_one_of_the_names(monkeypatch, tmp_path, make):
+    """The first that is there is fetched."""
+    from huggingface_hub.errors import EntryNotFoundError
+
+    def look(address):
+        if address.endswith("/first"):
+            raise EntryNotFoundError.__new__(EntryNotFoundError)
+        return SimpleNamespace(size=7)
+
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", look)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda repository, name: str(tmp_path / name))
+    file = HubFile("a/b", ("first", "second"))
+    assert (file.size(), file.fetch()) == (7, tmp_path / "second")
+    with pytest.raises(OSError, match="a/b has no first"):
+        HubFile("a/b", ("first",)).size()
+
+
 def cache(tmp_path, repository, name, state):
     """Puts weights where the Hugging Face cache has them."""
     folder = tmp_path / "hub" / f"models--{repository.replace('/', '--')}"

@@ -90,9 +90,9 @@ def test_borders(natural, border, left, top):
 @pytest.mark.parametrize("border", ["smear", "mirror", "wrap", "black"])
 def test_borders_where_the_picture_shrinks(natural, psnr, border):
     picture = natural(256, 256)
-    cut = sampling.sample(picture, crop(-100, -60, 400, 256, 256), 64, border)
-    expected = area_average(outside(picture, border), 156, 196, 400, 64)
-    assert psnr(cut, expected) > 33
+    cut = sampling.sample(picture, crop(-100, 60, 240, 256, 256), 100, border)
+    expected = area_average(outside(picture, border), 156, 316, 240, 100)
+    assert psnr(cut, expected) > 34
 
 
 @settings(max_examples=30, deadline=None)
@@ -110,11 +110,11 @@ def test_a_plain_picture_stays_plain(height, width, size, scale, offset, turn, b
 
 def test_gradient():
     generator = torch.Generator().manual_seed(0)
-    picture = torch.rand(1, 2, 9, 11, dtype=torch.float64, generator=generator).requires_grad_()
-    transforms = torch.cat([crop(-1, 1, 9, 9, 11), crop(2, 2, 4, 9, 11)]).double()
+    picture = torch.rand(1, 1, 5, 7, dtype=torch.float64, generator=generator).requires_grad_()
+    transforms = torch.cat([crop(-1, 1, 5, 5, 7), crop(2, 2, 2, 5, 7)]).double()
     transforms = transforms @ torch.tensor([[0.9, -0.3, 0], [0.3, 0.9, 0], [0.1, 0, 1]], dtype=torch.float64)
     for border in ("clamp", "mirror", "wrap", "black"):
-        assert torch.autograd.gradcheck(lambda image: sampling.sample(image, transforms, 4, border), picture)  # noqa: B023
+        assert torch.autograd.gradcheck(lambda image: sampling.sample(image, transforms, 3, border), picture)  # noqa: B023
 
 
 def test_gradient_is_shared_out_as_the_average_is(natural):
@@ -135,8 +135,13 @@ def test_padding_beyond_a_tiny_picture(border):
     picture = torch.arange(6.0).view(1, 1, 2, 3)
     padded = sampling.pad(picture, 5, border)
     assert padded.shape == (1, 1, 12, 13)
-    expected = {"mirror": [1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1], "wrap": [1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1]}
-    assert (padded[0, 0, 5] % 3).tolist() == expected[border]
+    columns, rows = padded[0, 0, 5] % 3, padded[0, 0, :, 5] // 3
+    if border == "mirror":
+        assert columns.tolist() == [1, 2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]
+        assert rows.tolist() == [0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 1]
+    else:
+        assert columns.tolist() == [1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1]
+        assert rows.tolist() == [1, 0] * 6
 
 
 def test_fit():
