@@ -8,6 +8,7 @@ from pytti_graph.core.errors import GraphError, MissingError, PyttiGraphError, R
 from pytti_graph.core.formulas import FormulaValueError
 from pytti_graph.core.types import Moment
 from pytti_graph.graph.binding import Computed
+from pytti_graph.graph.checks import CheckedNode
 from pytti_graph.graph.plan import Call, Plan
 
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_cpu")
@@ -26,7 +27,7 @@ def explain(error: Exception, plan: Plan, call: Call, moment: Moment, begun: boo
         message = f"{argument}: the formula '{call.detail.formula.source}' gives no number: {error}"
         return RenderError(message, frame=frame, step=None, position=place, node=node.id, argument=argument)
     if isinstance(error, PyttiGraphError):
-        return _with_place(error, node.id, place, frame, step)
+        return _with_place(error, node, frame, step)
     if is_out_of_memory(error):
         hint = f"lower {what_to_lower(plan)}, or use '--precision bfloat16'"
         return RenderError("out of memory", frame=frame, step=step, position=place, node=node.id, hint=hint)
@@ -37,16 +38,15 @@ def explain(error: Exception, plan: Plan, call: Call, moment: Moment, begun: boo
     return RenderError(f"{prefix}{text}", frame=frame, step=step, position=place, node=node.id, argument=argument)
 
 
-def _with_place(
-    error: PyttiGraphError, node: str, place: object, frame: int | None, step: int | None
-) -> PyttiGraphError:
+def _with_place(error: PyttiGraphError, node: CheckedNode, frame: int | None, step: int | None) -> PyttiGraphError:
     problem = error.problem
     if problem.node is not None or isinstance(error, GraphError):
         return error
-    known = {"position": problem.position or place, "node": node, "argument": problem.argument, "hint": problem.hint}
+    place = problem.position or node.places.get(problem.argument or "") or node.position
+    message, argument, hint = problem.message, problem.argument, problem.hint
     if isinstance(error, MissingError | UsageError):
-        return type(error)(problem.message, **known)  # type: ignore[arg-type]
-    return RenderError(problem.message, frame=frame, step=step, **known)  # type: ignore[arg-type]
+        return type(error)(message, position=place, node=node.id, argument=argument, hint=hint)
+    return RenderError(message, frame=frame, step=step, position=place, node=node.id, argument=argument, hint=hint)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

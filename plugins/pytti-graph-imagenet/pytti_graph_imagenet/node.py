@@ -1,10 +1,12 @@
 """The node type `perceptor.imagenet`."""
 
-from pytti_graph import Device, Perceptor, node
+from typing import Annotated
+
+from pytti_graph import Bounds, Device, Perceptor, node
 
 
 @node("perceptor.imagenet")
-def imagenet(device: Device, size: int = 160) -> Perceptor:
+def imagenet(device: Device, size: Annotated[int, Bounds(ge=32, unit="px")] = 160) -> Perceptor:
     """Look at the picture with an eye that knows the 1,000 things of ImageNet.
 
     Everything it needs is installed with it, so it works without a network. It understands animals, plants, food,
@@ -13,7 +15,7 @@ def imagenet(device: Device, size: int = 160) -> Perceptor:
     it knows.
 
     Args:
-        size: Side of the square crops it looks at, in pixels, 32 or more. Smaller is faster, larger sees finer detail.
+        size: Side of the square crops it looks at, in pixels. Smaller is faster, larger sees finer detail.
     """
     from pytti_graph_imagenet.perceptor import ImageNetPerceptor
 
