@@ -146,9 +146,13 @@ def _listener(stop: Stop, *, json: bool, quiet: bool, verbose: bool) -> Listener
 
     if json or quiet:
         return progress.Listener(stop, warn=not quiet)
-    if sys.stdout.isatty():
+    if _is_terminal():
         return progress.LiveLine(stop, warn=True, verbose=verbose)
     return progress.PlainLines(stop, warn=True)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 def _say_warnings(warnings: list[Problem]) -> None:

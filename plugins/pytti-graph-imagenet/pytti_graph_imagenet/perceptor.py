@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
-from pytti_graph import Perceptor
+from pytti_graph import Perceptor, UsageError
 from torch import Tensor
 
 from pytti_graph_imagenet.classes import CLASSES, ClassNames
@@ -38,7 +38,7 @@ class ImageNetPerceptor(Perceptor):
         self, tower: ImageTower, text: TextTower, classes: ClassNames, device: torch.device, size: int = 160
     ) -> None:
         if size < MIN_SIZE:
-            raise ValueError(f"size {size} is too small to see anything; {MIN_SIZE} is the least")
+            raise UsageError(f"{size} px is too small to see anything; the least is {MIN_SIZE} px", argument="size")
         self.size = size
         self._tower = tower
         self._text = text
@@ -56,6 +56,7 @@ class ImageNetPerceptor(Perceptor):
 
         Raises:
             MissingError: A package with weights is not installed, or its file is not the one expected.
+            UsageError: The crops are too small.
         """
         return cls(ImageTower.load(device, dtype), TextTower.load(), ClassNames.load(), device, size)
 

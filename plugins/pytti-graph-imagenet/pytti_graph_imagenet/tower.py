@@ -30,7 +30,7 @@ def load_efficientnet(architecture: str, path: Path) -> nn.Module:
         The network in evaluation mode, its parameters frozen.
     """
     with torch.device("meta"):  # initialising real weights would draw from torch's global generator
-        net = timm.create_model(architecture)
+        net: nn.Module = timm.create_model(architecture)
     ours = net.state_dict()
     theirs = torch.load(path, map_location="cpu", weights_only=True)
     assert len(ours) == len(theirs), f"{architecture}: {len(ours)} tensors expected, {len(theirs)} found"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from pytti_graph import MissingError
+from pytti_graph import MissingError, UsageError
 from torch import Tensor
 
 from pytti_graph_imagenet.classes import CLASSES, ClassNames, imagenet_names
@@ -169,7 +169,7 @@ def test_long_text_is_cut(text: TextTower) -> None:
 
 def test_refuses_tiny_crops() -> None:
     """Below 32 px the network sees nothing."""
-    with pytest.raises(ValueError, match="size 8"):
+    with pytest.raises(UsageError, match="8 px is too small"):
         ImageNetPerceptor.load(torch.device("cpu"), torch.float32, 8)
 
 
@@ -177,7 +177,7 @@ def test_missing_package_says_what_to_install() -> None:
     """The hint is a command to paste."""
     with pytest.raises(MissingError) as caught:
         WeightFile("no-such-thing", "no_such_thing_at_all", "weights.pth", "00").locate()
-    assert "no-such-thing" in str(caught.value.hint)
+    assert "no-such-thing" in str(caught.value.problem.hint)
 
 
 def test_changed_weights_are_refused() -> None:

@@ -1,0 +1,181 @@
+"""The live line, the time left, the preview, and how numbers are said."""
+
+import io
+
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+from pytti_graph import PyttiGraphError
+from pytti_graph.cli import preview, progress, words
+from pytti_graph.cli.interrupt import Stop
+from pytti_graph.cli.preview import Preview
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Time stands still until the test moves it."""
+    made = Clock()
+    monkeypatch.setattr(progress.time, "monotonic", made.monotonic)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.2, "about a second"),
+        (40, "about 40 seconds"),
+        (100, "about 2 minutes"),
+        (240, "about 4 minutes"),
+        (5400, "about 1.5 hours"),
+        (3600 * 30, "about 30 hours"),
+        (86400 * 3, "about 3 days"),
+    ],
+)
+def test_estimates(seconds, expected):
+    assert words.about(seconds) == expected
+
+
+def test_sizes_and_times():
+    assert [words.size(n) for n in (1, 900, 3 << 20, 1395864371)] == ["1 byte", "900 bytes", "3.0 MB", "1.3 GB"]
+    assert [words.clock(n) for n in (5, 65, 3729)] == ["0:05", "1:05", "1:02:09"]
+    assert [words.took(n) for n in (2.44, 42, 185)] == ["2.4 seconds", "42 seconds", "3:05 minutes"]
+    assert words.listed(["a"]) == "a"
+    assert words.listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_time_left_follows_the_pace(clock):
+    left = progress.TimeLeft(100, 2.0)
+    assert left.seconds == 200
+    for done in range(1, 21):
+        clock.now += 1.0
+        left.update(done)
+    assert left.seconds == pytest.approx(80)
+    for done in range(21, 90):
+        clock.now += 0.5
+        left.update(done)
+    assert left.seconds == pytest.approx(11 * 0.5)
+
+
+def test_nothing_is_known_at_first(clock):
+    assert progress.TimeLeft(100, None).seconds is None
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 200])
+def test_the_line_is_one_line_however_narrow(width):
+    console = Console(file=io.StringIO(), width=width)
+    losses = {f"a_loss_with_a_name_{n}": 0.123456 for n in range(6)}
+    console.print(progress.progress_line(console, "frame 12/36  step 5/8", 0.4, 151.0, losses))
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) == 1
+    assert len(lines[0]) <= width
+
+
+def test_the_line_shows_what_matters():
+    console = Console(file=io.StringIO(), width=80)
+    line = progress.progress_line(console, "frame 12/36  step 5/8", 0.4, 151.0, {"meaning": 0.8123, "smooth": 0.02})
+    console.print(line)
+    text = console.file.getvalue()
+    assert text.startswith("frame 12/36  step 5/8  ")
+    assert "2:31 left" in text
+    assert "meaning 0.812" in text
+
+
+def test_a_terminal_sees_the_line_and_then_the_summary(cli, monkeypatch):
+    from pytti_graph.cli import output
+
+    text = io.StringIO()
+    terminal = Console(file=text, force_terminal=True, width=100, markup=False, highlight=False, soft_wrap=True)
+    monkeypatch.setattr(output, "console", lambda err=False: terminal)
+    monkeypatch.setattr("pytti_graph.cli.run._is_terminal", lambda: True)
+    assert cli("run", "film.yaml").code == 0
+    plain = text.getvalue()
+    for expected in ("A red film", "makes", "32 x 24 pixels", "seed", "frame 1/3  step 1/4", "likeness 0.", "red.mp4"):
+        assert expected in plain
+
+
+# Preview
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A preview that is due at once, then seldom."""
+    monkeypatch.setattr(preview, "SECONDS", 0.0)
+
+
+def test_the_preview_is_a_picture_of_its_own(tmp_path, quick):
+    Preview(tmp_path / "preview.png").offer(lambda: torch.full((1, 3, 4, 6), 0.5))
+    with Image.open(tmp_path / "preview.png") as picture:
+        assert picture.size == (6, 4)
+    assert [path.name for path in tmp_path.iterdir()] == ["preview.png"]
+
+
+def test_the_preview_takes_little_of_the_time(tmp_path, clock, quick):
+    asked = []
+
+    def read():
+        asked.append(clock.now)
+        clock.now += 1.0
+        return torch.zeros(1, 3, 4, 4)
+
+    shown = Preview(tmp_path / "preview.png")
+    for _ in range(2000):
+        clock.now += 0.1
+        shown.offer(read)
+    assert len(asked) <= 1 + 2000 * 0.1 * preview.SHARE
+
+
+def test_at_most_one_preview_in_three_seconds(tmp_path, clock):
+    asked = []
+    shown = Preview(tmp_path / "preview.png")
+    for _ in range(100):
+        clock.now += 0.1
+        shown.offer(lambda: asked.append(clock.now))
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("failure", [OSError("full"), PyttiGraphError("no picture")])
+def test_a_preview_that_fails_harms_nothing(tmp_path, quick, failure):
+    def read():
+        raise failure
+
+    Preview(tmp_path / "preview.png").offer(read)
+    Preview(tmp_path / "preview.png").offer(lambda: None)
+    assert not list(tmp_path.iterdir())
+
+
+# Ctrl-C
+
+
+def test_the_first_ctrl_c_asks_and_the_second_stops(capfd):
+    import signal
+
+    before = signal.getsignal(signal.SIGINT)
+    with Stop() as stop:
+        stop.clean = True
+        signal.raise_signal(signal.SIGINT)
+        assert stop()
+        assert capfd.readouterr().err == "stopping after this step; press Ctrl-C again to stop at once\n"
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_before_rendering_begins_one_ctrl_c_is_enough():
+    import signal
+
+    with Stop() as stop:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert not stop()
