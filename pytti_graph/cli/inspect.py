@@ -102,8 +102,12 @@ def _rows(calls: Iterable[Call]) -> list[tuple[str, str | None]]:
         if call.kind in ("forward", "optimise"):
             rows[call.node] = None
         elif call.kind in _PARTS:
-            rows.setdefault(call.node, _PARTS[call.kind])
+            rows[call.node] = _joined(rows[call.node], call.kind) if call.node in rows else _PARTS[call.kind]
     return list(rows.items())
+
+
+def _joined(before: str | None, kind: str) -> str | None:
+    return before and f"{before}, else {_PARTS[kind]}"
 
 
 def _say_plan(plan: Plan) -> None:

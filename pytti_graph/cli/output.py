@@ -118,8 +118,10 @@ def problem_text(problem: Problem) -> Text:
 
 
 def say_problems(problems: Iterable[Problem]) -> None:
-    """Print problems to stderr, one a line."""
-    say(*map(problem_text, problems), err=True)
+    """Print problems to stderr, one a line; a terminal wraps them between words."""
+    target = console(err=True)
+    for problem in problems:
+        target.print(problem_text(problem), soft_wrap=not target.is_terminal)
 
 
 def problem_json(problem: Problem) -> Mapping[str, Any]:

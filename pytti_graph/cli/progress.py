@@ -6,7 +6,8 @@ import contextlib
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -17,9 +18,11 @@ from pytti_graph.cli.preview import Preview
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
+    from torch import Tensor
 
     from pytti_graph.api import Job
     from pytti_graph.cli.interrupt import Stop
+    from pytti_graph.core.errors import Problem
     from pytti_graph.engine.events import Event, FrameDone, Prepared, Stepped
 
 _REFRESH = 0.25
@@ -54,10 +57,10 @@ class Listener:
         losses: The losses of the last finished frame.
     """
 
-    def __init__(self, stop: Stop, *, warn: bool) -> None:
+    def __init__(self, stop: Stop, *, warn: bool, verbose: bool = False) -> None:
         self.job: Job | None = None
         self.losses: Mapping[str, float] = {}
-        self._stop, self._warn = stop, warn
+        self._stop, self._warn, self._verbose = stop, warn, verbose
         self._preview: Preview | None = None
 
     def __call__(self, event: Event) -> None:
@@ -66,26 +69,27 @@ class Listener:
 
         match event:
             case events.Warned(problem) if self._warn:
-                output.say_problems([problem])
+                self.warned(problem)
             case events.Prepared():
                 self._stop.clean = True
                 self.prepared(event)
             case events.Stepped():
-                self._show(event)
+                self.stepped(event)
+                self._show(event.read_preview)
             case events.FrameDone(frame):
                 self.losses = frame.losses
                 self.frame_done(event)
+                self._show(partial(getattr, frame, "tensor"))
             case events.Checkpointed(frame, step):
                 self.checkpointed(frame, step)
             case _:
                 pass
 
-    def _show(self, event: Stepped) -> None:
-        self.stepped(event)
+    def _show(self, read: Callable[[], Tensor | None]) -> None:
         if self._preview is None and self.job is not None and self.job.rendering.folder is not None:
             self._preview = Preview(self.job.rendering.folder.preview)
         if self._preview is not None:
-            self._preview.offer(event.read_preview)
+            self._preview.offer(read)
 
     @property
     def begun(self) -> bool:
@@ -96,6 +100,13 @@ class Listener:
     def following(self) -> Iterator[None]:
         """Around the whole rendering."""
         yield
+
+    def close(self) -> None:
+        """Make room for messages: nothing more is shown while rendering."""
+
+    def warned(self, problem: Problem) -> None:
+        """Something the user should know."""
+        output.say_problems([problem])
 
     def prepared(self, event: Prepared) -> None:
         """Rendering begins."""
@@ -114,7 +125,7 @@ class Listener:
 
 
 class PlainLines(Listener):
-    """One line at the start and one at the end, for logs."""
+    """One line at the start and one at the end, for logs; for those who want more, one a frame."""
 
     def prepared(self, event: Prepared) -> None:
         """Rendering begins."""
@@ -122,6 +133,13 @@ class PlainLines(Listener):
         lines = summary.intention(self.job, event)
         lines["seed"] = f"seed {lines['seed']}"
         self._say(f"{_title(self.job)}: {'; '.join(lines.values())}")
+
+    def frame_done(self, event: FrameDone) -> None:
+        """Say so, if the user wants to hear everything."""
+        assert self.job is not None
+        if self._verbose:
+            place = f"frame {event.frame.index + 1:,}/{self.job.rendering.plan.graph.clock.frames:,}"
+            self._say("  ".join([place, *_numbers(event.frame.losses)]))
 
     def finished(self, seconds: float) -> None:
         """Everything is done."""
@@ -136,9 +154,8 @@ class PlainLines(Listener):
 class LiveLine(Listener):
     """A line that shows step, frame, losses and the time left."""
 
-    def __init__(self, stop: Stop, *, warn: bool, verbose: bool) -> None:
-        super().__init__(stop, warn=warn)
-        self._verbose = verbose
+    def __init__(self, stop: Stop, *, warn: bool, verbose: bool = False) -> None:
+        super().__init__(stop, warn=warn, verbose=verbose)
         self._console = output.console()
         self._live: Live | None = None
         self._time: TimeLeft | None = None
@@ -150,11 +167,21 @@ class LiveLine(Listener):
         from rich.live import Live
 
         waiting = Text("getting ready ...", "dim")
-        # stderr is left alone unless it is the same terminal: what is printed there would end up on stdout
-        redirect = sys.stderr.isatty()
-        with Live(waiting, console=self._console, auto_refresh=False, transient=True, redirect_stderr=redirect) as live:
+        with Live(waiting, console=self._console, auto_refresh=False, transient=True, redirect_stderr=False) as live:
             self._live = live
             yield
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._live is not None:
+            self._live.stop()
+
+    def warned(self, problem: Problem) -> None:
+        """Say it above the line, if both are on the same terminal."""
+        if sys.stderr.isatty():
+            self._console.print(output.problem_text(problem), soft_wrap=False)
+        else:
+            super().warned(problem)
 
     def prepared(self, event: Prepared) -> None:
         """Say what is going to be done."""
@@ -195,6 +222,7 @@ class LiveLine(Listener):
 
     def finished(self, seconds: float) -> None:
         """Say where everything is."""
+        self.close()
         self._console.print(Text(f"done in {words.took(seconds)}", "bold green"))
         self._console.print(_headed(_where(self.job)))
 
@@ -220,12 +248,16 @@ def progress_line(
 
     bar = ProgressBar(1.0, part, width=max(8, min(30, console.width - 64)), complete_style="cyan")
     remaining = "" if left is None else f"{words.clock(left)} left"
-    numbers = "  ".join(f"{name} {value:.3g}" for name, value in losses.items())
+    numbers = "  ".join(_numbers(losses))
     line = Table.grid(padding=(0, 2, 0, 0))
     for overflow in ("crop", "crop", "crop", "ellipsis"):
         line.add_column(no_wrap=True, overflow=overflow)
     line.add_row(place, bar, Text(remaining, "bold"), Text(numbers, "dim"))
     return line
+
+
+def _numbers(losses: Mapping[str, float]) -> list[str]:
+    return [f"{name} {value:.3g}" for name, value in losses.items()]
 
 
 def _headed(lines: Mapping[str, str]) -> RenderableType:

@@ -14,6 +14,9 @@ from pytti_graph.core.nodes import NodeSpec, Parameter
 from pytti_graph.core.plugins import Registry
 from pytti_graph.core.types import Bounds
 
+_NAMES = {"Image": "canvas", "Perceptor": "eye", "Cutouts": "crops", "Prompts": "story", "Warp": "drift"}
+"""What nodes of these types are called in the example graphs."""
+
 
 def explain(spec: NodeSpec, registry: Registry) -> None:
     """Print everything that is known of a node type."""
@@ -116,7 +119,7 @@ def example(spec: NodeSpec) -> str:
 def _placeholder(parameter: Parameter) -> str:
     match parameter.type:
         case ReferenceType(wire, many):
-            word = f"a_{wire.lower()}"
+            word = _NAMES.get(wire, wire.lower())
             return f"[{word}, ...]" if many else word
         case NumberType(integer):
             return "1" if integer else "1.0"

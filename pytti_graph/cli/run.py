@@ -64,9 +64,9 @@ def run(
         listener = _listener(stop, json=json, quiet=quiet, verbose=verbose)
         graph = changed(file, settings, draft=draft, frames=frames)
         warnings = graph.check()
+        if not quiet:
+            _say_warnings(warnings)
         with listener.following():
-            if not quiet:
-                _say_warnings(warnings)
             begin = time.monotonic()
             job = graph.prepare(
                 output,
@@ -134,6 +134,7 @@ def render(job: Job, listener: Listener, begin: float, *, json: bool) -> None:
         _say_end(job, listener, begin, error, json=json)
         raise typer.Exit(error.exit_code) from error
     except Exception:
+        listener.close()
         _say_kept(job, listener)
         raise
     listener.finished(time.monotonic() - begin)
@@ -146,9 +147,8 @@ def _listener(stop: Stop, *, json: bool, quiet: bool, verbose: bool) -> Listener
 
     if json or quiet:
         return progress.Listener(stop, warn=not quiet)
-    if _is_terminal():
-        return progress.LiveLine(stop, warn=True, verbose=verbose)
-    return progress.PlainLines(stop, warn=True)
+    kind = progress.LiveLine if _is_terminal() else progress.PlainLines
+    return kind(stop, warn=True, verbose=verbose)
 
 
 def _is_terminal() -> bool:
@@ -164,6 +164,7 @@ def _say_warnings(warnings: list[Problem]) -> None:
 def _say_end(job: Job, listener: Listener, begin: float, error: PyttiGraphError, *, json: bool) -> None:
     from pytti_graph.cli import output
 
+    listener.close()
     if isinstance(error, Interrupted):
         output.say(error.problem.message, err=True)
     else:

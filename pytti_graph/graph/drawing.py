@@ -218,6 +218,7 @@ def _words(arrow: Arrow) -> str:
 # Graphviz
 
 _INK, _QUIET, _PAPER = "#0f172a", "#64748b", "#ffffff"
+_EMPTY = f'<td bgcolor="{_PAPER}"></td>'
 _FAMILIES: Mapping[str, tuple[str, str]] = {
     "perceptor": ("#ede9fe", "#7c3aed"),
     "prompt": ("#fce7f3", "#db2777"),
@@ -286,13 +287,13 @@ def _title(title: str) -> str:
 def _table(box: Box) -> str:
     fill, line = family_colours(box.family)
     head = (
-        f'<tr><td colspan="2" bgcolor="{fill}" align="left" cellpadding="6"><b><font point-size="14">'
+        f'<tr><td colspan="2" align="left" cellpadding="6"><b><font point-size="14">'
         f'{_escaped(box.id)}</font></b>  <font point-size="10" color="{line}">{_escaped(box.type)}</font></td></tr>'
     )
     rows = "".join(_rows(box))
     return (
         f'<table border="1.2" cellborder="0" cellspacing="0" cellpadding="3" style="rounded" color="{line}"'
-        f' bgcolor="{_PAPER}">{head}{rows}</table>'
+        f' bgcolor="{fill}">{head}{rows}</table>'
     )
 
 
@@ -302,8 +303,8 @@ def _rows(box: Box) -> Iterator[str]:
     lefts += [(name, value) for name, value in box.settings if name not in box.inputs]
     rights = list(box.outputs)
     for index in range(max(len(lefts), len(rights))):
-        left = _left(box, *lefts[index]) if index < len(lefts) else "<td></td>"
-        right = _right(rights[index]) if index < len(rights) else "<td></td>"
+        left = _left(box, *lefts[index]) if index < len(lefts) else _EMPTY
+        right = _right(rights[index]) if index < len(rights) else _EMPTY
         yield f"<tr>{left}{right}</tr>"
 
 
@@ -312,11 +313,12 @@ def _left(box: Box, name: str, value: str) -> str:
     text = f'<font color="{_INK if port else _QUIET}">{_escaped(name)}</font>'
     if value:
         text += f'  <font color="{_INK}">{_escaped(value)}</font>'
-    return f'<td align="left"{port}><font point-size="10">{text}</font></td>'
+    return f'<td align="left" bgcolor="{_PAPER}"{port}><font point-size="10">{text}</font></td>'
 
 
 def _right(port: str) -> str:
-    return f'<td align="right" port="out_{port}"><font point-size="10" color="{_INK}">{_escaped(port)}</font></td>'
+    text = f'<font point-size="10" color="{_INK}">{_escaped(port)}</font>'
+    return f'<td align="right" bgcolor="{_PAPER}" port="out_{port}">{text}</td>'
 
 
 def _edge(arrow: Arrow) -> str:

@@ -16,13 +16,16 @@ _MOMENTS = "exp_avg", "exp_avg_sq", "step"
 
 @node("optimize.adam")
 class Adam:
-    """Move the picture downhill with Adam (Kingma & Ba 2015); it starts afresh at each frame, as the picture has moved.
+    """Move the picture downhill with Adam (Kingma & Ba 2015).
 
     Args:
         losses: What is made smaller: their sum.
         learning_rate: How far each step goes; unsaid, what suits the image (0.02 for rgb, 0.05 for pyramid).
         beta1: How long the direction is remembered, 0..1.
         beta2: How long the steepness is remembered, 0..1.
+        keep_moments: Go on from frame to frame with what is remembered, which makes films smooth. It does not move with
+            the picture, so it suits motions of a few per cent a frame. Otherwise each frame starts afresh, as in
+            PyTTI, with a jolt: Adam's first step moves everything by the whole learning rate.
     """
 
     def __init__(
@@ -30,16 +33,18 @@ class Adam:
         parameters: Parameters,
         beta1: Annotated[float, Bounds(ge=0, lt=1)] = 0.9,
         beta2: Annotated[float, Bounds(ge=0, lt=1)] = 0.999,
+        keep_moments: bool = False,
     ) -> None:
-        self.parameters_by_name = dict(parameters)
+        self.parameters_by_name, self.keep_moments = dict(parameters), keep_moments
         rates = parameters.learning_rates
         self.rates = [rates.get(name, _RATE) for name in parameters]
         groups = [{"params": [parameter]} for parameter in parameters.values()]
         self.optimiser = torch.optim.Adam(groups, betas=(beta1, beta2), foreach=True)
 
     def begin_frame(self) -> None:
-        """Forget the moments: they belong to where things were."""
-        self.optimiser.state.clear()
+        """Forget the moments, which belong to where things were, unless they are to be kept."""
+        if not self.keep_moments:
+            self.optimiser.state.clear()
 
     def forward(self, losses: list[Loss], learning_rate: Annotated[float, Bounds(ge=0)] | None = None) -> None:
         """Take one step by the gradients in the parameters."""

@@ -29,8 +29,9 @@ def modules_after(*words):
 
 
 def test_the_commands_are_those_of_the_issue():
-    assert COMMANDS == sorted(
-        ["run", "resume", "check", "plan", "show", "nodes", "schema", "plugins", "fetch", "examples"]
+    assert (
+        sorted(["run", "resume", "check", "plan", "show", "nodes", "schema", "plugins", "fetch", "examples"])
+        == COMMANDS
     )
 
 

@@ -114,15 +114,41 @@ def test_rgb_large_pixels_move_as_the_picture_does(device, stream):
     torch.testing.assert_close(canvas.pixels, before.roll(1, -1), atol=1e-4, rtol=0)
 
 
-def test_pyramid_is_a_sum_of_bicubic_layers(device, stream):
-    canvas = images.Pyramid(device, stream, width=60, height=33)
+@pytest.mark.parametrize("colour_size", [0, 0.25, 1])
+def test_pyramid_is_a_sum_of_bicubic_layers(device, stream, colour_size):
+    canvas = images.Pyramid(device, stream, width=60, height=33, falloff=0.2, colour_size=colour_size)
     layers = list(canvas.parameters().values())
-    assert [tuple(layer.shape[2:]) for layer in layers] == [
-        (1, 1), (1, 2), (2, 4), (4, 8), (9, 16), (18, 32), (33, 60)
-    ]  # fmt: skip
-    total = sum(F.interpolate(layer, (33, 60), mode="bicubic", align_corners=False) for layer in layers)
+    sizes = [(1, 1), (1, 2), (2, 4), (4, 8), (9, 16), (18, 32), (33, 60)]
+    assert [tuple(layer.shape[2:]) for layer in layers] == sizes
+    gains = torch.tensor([columns**-0.2 for _, columns in sizes])
+    gains /= gains.square().mean().sqrt()
+    total = torch.zeros(1, 3, 33, 60)
+    for layer, gain in zip(layers, gains, strict=True):
+        large = gain * F.interpolate(layer, (33, 60), mode="bicubic", align_corners=False)
+        total[:, : large.shape[1]] += large
     expected = torch.sigmoid(torch.einsum("rc,bchw->brhw", canvas.colours, total))
     torch.testing.assert_close(canvas.forward(), expected)
+
+
+def test_only_coarse_layers_of_a_pyramid_have_colour(device, stream):
+    """Up to a quarter of the longer side."""
+    canvas = images.Pyramid(device, stream, width=64, height=32)
+    assert {layer.shape[3]: layer.shape[1] for layer in canvas.parameters().values()} == {
+        1: 3, 2: 3, 4: 3, 8: 3, 16: 3, 32: 1, 64: 1
+    }  # fmt: skip
+
+
+def test_a_pyramid_keeps_its_layers_when_it_moves(device, stream, natural):
+    """So that what an optimiser remembers of them stays true; what moved is kept beside them, and can be restored."""
+    canvas = images.Pyramid(device, stream, width=48, height=48)
+    canvas.start(natural(48, 48))
+    before = {name: layer.detach().clone() for name, layer in canvas.parameters().items()}
+    canvas.warp(motion.affine(zoom=1.1))
+    assert all(torch.equal(before[name], layer) for name, layer in canvas.parameters().items())
+    picture, kept = canvas.forward().detach(), {name: tensor.clone() for name, tensor in canvas.state_dict().items()}
+    canvas.warp(motion.affine(zoom=1.1))
+    canvas.load_state_dict(kept)
+    assert torch.equal(canvas.forward(), picture)
 
 
 def test_pyramid_colours():
@@ -133,18 +159,24 @@ def test_pyramid_colours():
 
 
 def test_pyramid_gradient(device, stream):
-    canvas = images.Pyramid(device, stream, width=4, height=3)
-    for name in ("colours", "down"):
-        setattr(canvas, name, getattr(canvas, name).double())
-    canvas.along = [matrix.double() for matrix in canvas.along]
-    names = list(canvas.parameters())
+    """Along a random direction, as central differences say."""
+    canvas = images.Pyramid(device, stream, width=12, height=9)
+    wanted = stream.uniform(1, 3, 9, 12)
+    layers = list(canvas.parameters().values())
+    directions = [stream.normal(*layer.shape) for layer in layers]
 
-    def paint(*layers):
-        canvas.layers, canvas.full = dict(zip(names, layers[:-1], strict=False)), layers[-1]
-        return canvas.forward()
+    def moved_loss(by):
+        with torch.no_grad():
+            for layer, direction in zip(layers, directions, strict=True):
+                layer.add_(by * direction)
+            loss = (canvas.forward().double() * wanted).sum()
+            for layer, direction in zip(layers, directions, strict=True):
+                layer.sub_(by * direction)
+        return loss
 
-    layers = [layer.detach().double().requires_grad_() for layer in canvas.parameters().values()]
-    assert torch.autograd.gradcheck(paint, layers)
+    (canvas.forward() * wanted).sum().backward()
+    slope = sum((layer.grad * direction).sum() for layer, direction in zip(layers, directions, strict=True))
+    assert float(slope) == pytest.approx(float(moved_loss(1e-2) - moved_loss(-1e-2)) / 2e-2, rel=1e-2)
 
 
 def test_bad_start(canvas):
