@@ -16,6 +16,8 @@ from itertools import groupby
 from pathlib import Path
 from unittest import mock
 
+from PIL import Image
+
 from pytti_graph.cli import reference
 from pytti_graph.cli.main import execute
 from pytti_graph.core.formula_names import CLOCK_HELP, CONSTANTS, FUNCTIONS
@@ -145,6 +147,7 @@ def plan_of(page: str) -> Iterator[str]:
     graph = _GRAPH.search(page)
     assert graph is not None, "the page has no graph"
     with tempfile.TemporaryDirectory() as folder:
+        Image.new("RGB", (32, 32)).save(Path(folder, "photo.png"))
         path = Path(folder, "steady.yaml")
         path.write_text(graph[1], "utf-8")
         yield from ("```text", output_of("plan", str(path)).rstrip(), "```")

@@ -28,6 +28,7 @@ from pytti_graph.graph.document import (
     read_document,
 )
 from pytti_graph.graph.drafts import draft_settings
+from pytti_graph.graph.inputs import input_problems
 from pytti_graph.graph.overrides import override
 from pytti_graph.graph.plan import Plan, compile_plan, writer_images
 from pytti_graph.graph.values import Entry, Value
@@ -66,7 +67,10 @@ class Graph:
         if path.suffix.lower() == ".png":
             from pytti_graph.engine.pictures import graph_in_png
 
-            text = graph_in_png(path)
+            try:
+                text = graph_in_png(path)
+            except OSError as error:
+                raise UsageError(f"cannot read {path}: {error.strerror or error}") from None
             if text is None:
                 raise UsageError(
                     f"{path} carries no graph", hint="give a graph file (.yaml), or a PNG that pytti-graph wrote"
@@ -103,8 +107,11 @@ class Graph:
         """The graph with every argument read as its type; raises `GraphError`."""
         return check(self.document, self.registry)
 
-    def check(self) -> list[Problem]:
+    def check(self, *, allow_paths: Sequence[str | os.PathLike[str]] = ()) -> list[Problem]:
         """Check everything that can be checked without rendering; nothing heavy is imported.
+
+        Args:
+            allow_paths: Folders outside the graph's own that may be read.
 
         Returns:
             Warnings.
@@ -112,6 +119,13 @@ class Graph:
         Raises:
             GraphError: All problems of the graph.
         """
+        warnings = self.warnings()
+        if missing := list(input_problems(self.checked, self.folder, [Path(path) for path in allow_paths])):
+            raise GraphError(in_file_order(missing))
+        return warnings
+
+    def warnings(self) -> list[Problem]:
+        """What is strange about a graph that compiles: nodes that do not run."""
         plan = self.plan()
         return [_dead(plan, id) for id in plan.dead]
 
@@ -208,6 +222,8 @@ class Graph:
         from pytti_graph.engine.runfolder import RunFolder
 
         plan = self.plan(write=write, output=output)
+        if missing := list(input_problems(plan.graph, self.folder, [Path(path) for path in allow_paths])):
+            raise GraphError(in_file_order(missing))
         chosen = choose(device, precision)
         seed = seed if seed is not None else self.checked.seed
         seed = seed if seed is not None else secrets.randbelow(2**31)

@@ -7,7 +7,18 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [*ROOT.glob("pytti_graph/**/*.py"), *ROOT.glob("plugins/*/pytti_graph_*/**/*.py")]
-DRAWING = {"uniform_", "normal_", "random_", "bernoulli_", "bernoulli", "exponential_", "geometric_", "log_normal_", "cauchy_", "multinomial"}
+DRAWING = {
+    "uniform_",
+    "normal_",
+    "random_",
+    "bernoulli_",
+    "bernoulli",
+    "exponential_",
+    "geometric_",
+    "log_normal_",
+    "cauchy_",
+    "multinomial",
+}
 
 
 def undirected_draws(source):

@@ -24,7 +24,7 @@ def fetch(file: GraphFile, settings: Settings = None, verbose: Verbose = False) 
     from pytti_graph.cli.run import changed
 
     graph = changed(file, settings)
-    say_problems(graph.check())
+    say_problems(graph.warnings())
     needed = [d for node in graph.checked.nodes.values() for d in _downloads(node, graph.registry)]
     unique = {download.source: download for download in needed}
     missing = [download for download in unique.values() if _report_cached(download)]

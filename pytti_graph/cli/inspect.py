@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pytti_graph.cli import words
-from pytti_graph.cli.options import GraphFile, Json, Settings, Verbose
+from pytti_graph.cli.options import AllowPath, GraphFile, Json, Settings, Verbose
 from pytti_graph.core.errors import PyttiGraphError
 
 if TYPE_CHECKING:
@@ -23,13 +23,19 @@ _PARTS = {
 }
 
 
-def check(file: GraphFile, settings: Settings = None, json: Json = False, verbose: Verbose = False) -> None:
+def check(
+    file: GraphFile,
+    settings: Settings = None,
+    allow_path: AllowPath = None,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
     """Check a graph without rendering it, and print all its problems."""
     from pytti_graph.cli import output
     from pytti_graph.cli.run import changed
 
     try:
-        warnings = changed(file, settings).check()
+        warnings = changed(file, settings).check(allow_paths=allow_path or ())
     except PyttiGraphError as error:
         if json:
             output.say_json(_verdict(error.problems, ok=False))
@@ -54,8 +60,8 @@ def plan(file: GraphFile, settings: Settings = None, json: Json = False, verbose
     from pytti_graph.cli.run import changed
 
     graph = changed(file, settings)
-    warnings = graph.check()
     compiled = graph.plan()
+    warnings = graph.warnings()
     if json:
         output.say_json(_plan_json(compiled))
         return

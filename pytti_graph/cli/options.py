@@ -37,6 +37,15 @@ Settings = Annotated[
 Frames = Annotated[
     int | None, typer.Option("--frames", metavar="N", min=1, help="How many frames to make.", show_default=False)
 ]
+AllowPath = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--allow-path",
+        metavar="DIR",
+        help="A folder that the graph may read and write too; may be repeated.",
+        show_default=False,
+    ),
+]
 Network = Annotated[bool, typer.Option("--allow-network", help="Let nodes download what they need.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]

@@ -60,7 +60,7 @@ def show(
 
     chosen = format or _format_of(output)
     graph = changed(file, settings)
-    graph.check()
+    graph.plan()
     drawn = _drawn(graph, chosen)
     if output is not None:
         write_file(output, drawn)

@@ -43,12 +43,7 @@ def run(
     draft: Annotated[
         bool, typer.Option("--draft", help="Half as wide and high, fewer steps: to see whether an idea works.")
     ] = False,
-    allow_path: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--allow-path", metavar="DIR", help="A folder that the graph may read and write too; may be repeated."
-        ),
-    ] = None,
+    allow_path: options.AllowPath = None,
     allow_network: Network = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -63,7 +58,7 @@ def run(
     with Stop() as stop:
         listener = _listener(stop, json=json, quiet=quiet, verbose=verbose)
         graph = changed(file, settings, draft=draft, frames=frames)
-        warnings = graph.check()
+        warnings = graph.check(allow_paths=allow_path or ())
         if not quiet:
             _say_warnings(warnings)
         with listener.following():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from pytti_graph.core.errors import GraphError, MissingError, PyttiGraphError, RenderError, UsageError
+from pytti_graph.core.errors import GraphError, MissingError, Problem, PyttiGraphError, RenderError, UsageError
 from pytti_graph.core.formulas import FormulaValueError
 from pytti_graph.core.types import Moment
 from pytti_graph.graph.binding import Computed
@@ -44,8 +44,10 @@ def _with_place(error: PyttiGraphError, node: CheckedNode, frame: int | None, st
         return error
     place = problem.position or node.places.get(problem.argument or "") or node.position
     message, argument, hint = problem.message, problem.argument, problem.hint
-    if isinstance(error, MissingError | UsageError):
-        return type(error)(message, position=place, node=node.id, argument=argument, hint=hint)
+    if isinstance(error, MissingError):
+        return MissingError(message, position=place, node=node.id, argument=argument, hint=hint)
+    if isinstance(error, UsageError) and frame is None:
+        return GraphError([Problem(message, place, node.id, argument, hint)])
     return RenderError(message, frame=frame, step=step, position=place, node=node.id, argument=argument, hint=hint)
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
-import shlex
 from collections.abc import Callable, Iterable
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 from torch import Tensor
 
-from pytti_graph.core.errors import RenderError, UsageError
+from pytti_graph.core.errors import RenderError
+from pytti_graph.core.paths import resolve
 from pytti_graph.engine.pictures import save_png
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -53,7 +52,7 @@ class FileAccess:
         Raises:
             UsageError: It lies outside the graph's folder and all allowed folders, symbolic links followed.
         """
-        return self._resolve(path, self._inputs, "the graph's folder")
+        return resolve(path, self._inputs, self._allowed, "the graph's folder")
 
     def output(self, path: str | Path) -> Path:
         """The absolute path of a file or folder to write.
@@ -61,7 +60,7 @@ class FileAccess:
         Raises:
             UsageError: It lies outside the run folder and all allowed folders, symbolic links followed.
         """
-        return self._resolve(path, self._outputs, "the run folder")
+        return resolve(path, self._outputs, self._allowed, "the run folder")
 
     def save_frame(self, folder: Path, frame: int, image: Tensor) -> Path:
         """Write a picture [1, 3, H, W] as `folder/00000.png`, with its graph; once for each frame and folder.
@@ -81,22 +80,6 @@ class FileAccess:
     def write(self, path: Path, write: Callable[[Path], None]) -> None:
         """Let `write` make a file under a temporary name, then move it to `path`; raises `RenderError` if it cannot."""
         write_whole(self.output(path), write)
-
-    def _resolve(self, path: str | Path, base: Path, place: str) -> Path:
-        name = str(path)
-        if not name.strip() or "\0" in name:
-            raise UsageError("a path must not be empty or hold NUL characters")
-        if os.name != "nt" and PureWindowsPath(name).drive:
-            raise UsageError(f"'{name}' is a path for Windows", hint=f"write it relative to {place}, with '/'")
-        try:
-            found = (base / name).resolve()
-        except (OSError, RuntimeError) as error:
-            raise UsageError(f"'{name}' cannot be followed: {error}") from None
-        if not any(found.is_relative_to(root) for root in (base, *self._allowed)):
-            folder = found if found.is_dir() else found.parent
-            hint = f"to allow it, add --allow-path {shlex.quote(str(folder))}"
-            raise UsageError(f"'{name}' lies outside {place} ({base})", hint=hint)
-        return found
 
 
 def frame_name(frame: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pytti_graph.core.errors import Problem, UsageError
+from pytti_graph.core.errors import GraphError, Problem, UsageError
 from pytti_graph.core.plugins import Registry
 from pytti_graph.core.types import Moment
 from pytti_graph.engine.calls import Binder, BoundCall, snapshot
@@ -90,7 +90,7 @@ class Machine:
         except UsageError as error:
             place = self.plan.graph.nodes[node].places.get(argument)
             message, hint = error.problem.message, error.problem.hint
-            raise UsageError(message, position=place, node=node, argument=argument, hint=hint) from None
+            raise GraphError([Problem(f"{argument}: {message}", place, node, argument, hint)]) from None
 
     def _provide(self, what: str, node: str, phase: str, seed: int, warn: Callable[[Problem], None]) -> Any:
         match what:

@@ -157,11 +157,13 @@ def _refuse_loops(graph: CheckedGraph) -> None:
     edges.add_nodes_from(graph.nodes)
     for node in graph.nodes.values():
         edges.add_edges_from((use.reference.node, node.id) for use in node.references() if not use.reference.previous)
+    order = {id: index for index, id in enumerate(graph.nodes)}
     problems = []
-    for members in nx.strongly_connected_components(edges):
-        first = next(iter(members))
-        if len(members) > 1 or edges.has_edge(first, first):
-            problems.append(_loop(graph, nx.find_cycle(edges.subgraph(members))))
+    for component in nx.strongly_connected_components(edges):
+        members = sorted(component, key=order.__getitem__)
+        if len(members) > 1 or edges.has_edge(members[0], members[0]):
+            inside = nx.DiGraph((id, user) for id in members for user in edges[id] if user in component)
+            problems.append(_loop(graph, nx.find_cycle(inside, members[0])))
     if problems:
         raise GraphError(problems)
 

@@ -226,8 +226,9 @@ class _Compiler:
             self.because.setdefault(index, user)
             operation = self.operations[index]
             waiting.extend((other, "frame", operation.node) for other in operation.after)
+            reader = user if operation.kind == "port" else operation.node
             for slot in operation.inputs:
-                waiting.extend(self._demand(slot, section, operation.node))
+                waiting.extend(self._demand(slot, section, reader))
         for sections in self.sections:
             if "frame" in sections:
                 sections.discard("end")

@@ -46,7 +46,7 @@ class Adam:
         if not self.keep_moments:
             self.optimiser.state.clear()
 
-    def forward(self, losses: list[Loss], learning_rate: Annotated[float, Bounds(ge=0)] | None = None) -> None:
+    def forward(self, losses: list[Loss], learning_rate: Annotated[float, Bounds(ge=0, le=100)] | None = None) -> None:
         """Take one step by the gradients in the parameters."""
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
             group["lr"] = rate if learning_rate is None else learning_rate

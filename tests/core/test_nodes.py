@@ -70,7 +70,15 @@ def palette() -> Palette:
 def test_parameters_come_from_the_signature():
     """Names, types, defaults, bounds and help; injected parameters are not the user's."""
     spec = spec_of(function)
-    assert [parameter.name for parameter in spec.parameters] == ["image", "losses", "weight", "mode", "mask", "names", "path"]
+    assert [parameter.name for parameter in spec.parameters] == [
+        "image",
+        "losses",
+        "weight",
+        "mode",
+        "mask",
+        "names",
+        "path",
+    ]
     kinds = {parameter.name: parameter.type for parameter in spec.parameters}
     assert kinds["image"] == ReferenceType("Image")
     assert kinds["losses"] == ReferenceType("Loss", many=True)

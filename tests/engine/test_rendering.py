@@ -86,7 +86,13 @@ def test_previous_is_the_end_of_the_frame_before(graph):
 
 def test_previous_numbers_count(graph):
     """An initial value begins the count."""
-    made = graph({"n": ("tiny.number", {"value": "previous(n, 3) + 1"}), "p": ("tiny.plain", {"value": "n"}), "out": ("tiny.sink", {"image": "p"})})
+    made = graph(
+        {
+            "n": ("tiny.number", {"value": "previous(n, 3) + 1"}),
+            "p": ("tiny.plain", {"value": "n"}),
+            "out": ("tiny.sink", {"image": "p"}),
+        }
+    )
     assert [float(tensor.mean()) for tensor in tensors(made.render())] == [4, 5, 6]
 
 
@@ -126,7 +132,15 @@ def test_events_tell_what_happens(picture_graph):
     prepared = [event for event in events if isinstance(event, Prepared)]
     stepped = [event for event in events if isinstance(event, Stepped)]
     assert [(p.frames, p.steps) for p in prepared] == [(2, 7)]
-    assert [(s.frame, s.step, s.total_step) for s in stepped] == [(0, 0, 1), (0, 1, 2), (0, 2, 3), (0, 3, 4), (1, 0, 5), (1, 1, 6), (1, 2, 7)]
+    assert [(s.frame, s.step, s.total_step) for s in stepped] == [
+        (0, 0, 1),
+        (0, 1, 2),
+        (0, 2, 3),
+        (0, 3, 4),
+        (1, 0, 5),
+        (1, 1, 6),
+        (1, 2, 7),
+    ]
     assert sum(isinstance(event, FrameDone) for event in events) == 2
     assert not any(isinstance(event, Warned) for event in events)
 
@@ -136,7 +150,9 @@ def test_two_graphs_render_at_once(picture_graph):
     graph = picture_graph(MOVING, clock={"frames": 4, "steps": 10})
     alone = {seed: tensors(graph.render(seed=seed)) for seed in range(4)}
     together = {}
-    threads = [threading.Thread(target=lambda s=seed: together.update({s: tensors(graph.render(seed=s))})) for seed in range(4)]
+    threads = [
+        threading.Thread(target=lambda s=seed: together.update({s: tensors(graph.render(seed=s))})) for seed in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -146,10 +162,14 @@ def test_two_graphs_render_at_once(picture_graph):
 
 def test_nan_losses_are_named_with_frame_and_step(picture_graph):
     """And the frames before it are kept."""
-    graph = picture_graph({"off": ("tiny.loss", {"image": "canvas", "weight": "1e38 * 1e38 if frame == 1 and step == 1 else 1"})})
+    graph = picture_graph(
+        {"off": ("tiny.loss", {"image": "canvas", "weight": "1e38 * 1e38 if frame == 1 and step == 1 else 1"})}
+    )
     with pytest.raises(RenderError, match=r"frame 1"):
         list(graph.render())
-    graph = picture_graph({"off": ("tiny.loss", {"image": "canvas", "weight": "1e39 if frame == 1 and step == 1 else 1"})})
+    graph = picture_graph(
+        {"off": ("tiny.loss", {"image": "canvas", "weight": "1e39 if frame == 1 and step == 1 else 1"})}
+    )
     with pytest.raises(RenderError) as caught:
         list(graph.render())
     assert (caught.value.frame, caught.value.step, caught.value.problem.node) == (1, 1, "off")
@@ -166,7 +186,13 @@ def test_a_formula_without_a_value_is_named_with_its_frame(picture_graph):
 
 def test_a_number_out_of_bounds_while_running(graph):
     """Bounds hold for values that are only known while running."""
-    made = graph({"n": ("tiny.count", {"value": "frame + 8"}), "p": ("tiny.plain", {"value": "n"}), "out": ("tiny.sink", {"image": "p"})})
+    made = graph(
+        {
+            "n": ("tiny.count", {"value": "frame + 8"}),
+            "p": ("tiny.plain", {"value": "n"}),
+            "out": ("tiny.sink", {"image": "p"}),
+        }
+    )
     with pytest.raises(RenderError, match="at most 9"):
         list(made.render())
 
@@ -213,7 +239,9 @@ def test_existing_runs_are_never_overwritten(picture_graph, tmp_path):
 
 def test_a_rendering_that_fails_before_it_begins_leaves_no_folder(graph, tmp_path):
     """Nothing to resume, nothing to delete."""
-    made = graph({"p": ("tiny.plain", {"width": "1/(frame)"}), "out": ("tiny.sink", {"image": "p"})}, clock={"frames": 1})
+    made = graph(
+        {"p": ("tiny.plain", {"width": "1/(frame)"}), "out": ("tiny.sink", {"image": "p"})}, clock={"frames": 1}
+    )
     with pytest.raises(RenderError):
         list(made.render(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
@@ -221,7 +249,12 @@ def test_a_rendering_that_fails_before_it_begins_leaves_no_folder(graph, tmp_pat
 
 def test_the_engine_says_which_loss_gives_no_gradient(picture_graph):
     """The autograd contract holds while running, too."""
-    graph = picture_graph({"back": ("tiny.compare", {"image": "canvas", "target": "canvas", "weight": "inf"}), "optimise": ("tiny.sgd", {"losses": ["off", "back"]})})
+    graph = picture_graph(
+        {
+            "back": ("tiny.compare", {"image": "canvas", "target": "canvas", "weight": "inf"}),
+            "optimise": ("tiny.sgd", {"losses": ["off", "back"]}),
+        }
+    )
     with pytest.raises(RenderError, match="back"):
         list(graph.render())
 

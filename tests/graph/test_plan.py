@@ -62,7 +62,14 @@ def test_without_an_optimiser_there_are_no_steps(graph):
 
 def test_constant_formulas_are_folded(graph):
     """A formula of variables is a number."""
-    made = graph({"n": ("tiny.number", {"value": "2*side"}), "out": ("tiny.sink", {"image": "p"}), "p": ("tiny.plain", {"width": "side+1"})}, vars={"side": 3})
+    made = graph(
+        {
+            "n": ("tiny.number", {"value": "2*side"}),
+            "out": ("tiny.sink", {"image": "p"}),
+            "p": ("tiny.plain", {"width": "side+1"}),
+        },
+        vars={"side": 3},
+    )
     assert made.plan().timings["p"].changes == "once"
 
 
@@ -86,7 +93,11 @@ def test_a_loop_is_refused_with_its_path(graph):
 def test_previous_closes_a_loop(picture_graph):
     """The value of the frame before is an ordinary input."""
     plan = picture_graph(
-        {"canvas": ("tiny.canvas", {"warp": "drift"}), "drift": ("tiny.warp", {"by": "bright"}), "bright": ("tiny.measure", {"image": "previous(canvas)"})}
+        {
+            "canvas": ("tiny.canvas", {"warp": "drift"}),
+            "drift": ("tiny.warp", {"by": "bright"}),
+            "bright": ("tiny.measure", {"image": "previous(canvas)"}),
+        }
     ).plan()
     assert runs(plan)["bright"] == ("frame",)
     assert [name for name, _, _ in plan.previous] == ["canvas"]
@@ -120,7 +131,10 @@ def test_previous_of_something_random_is_refused(picture_graph):
     """It would be another value than the one that was used."""
     problems = refused(
         lambda: picture_graph(
-            {"shaken": ("tiny.noise", {"image": "canvas"}), "off": ("tiny.compare", {"image": "canvas", "target": "previous(shaken)"})}
+            {
+                "shaken": ("tiny.noise", {"image": "canvas"}),
+                "off": ("tiny.compare", {"image": "canvas", "target": "previous(shaken)"}),
+            }
         )
     )
     assert "random at every step" in problems[0]
@@ -128,13 +142,19 @@ def test_previous_of_something_random_is_refused(picture_graph):
 
 def test_previous_of_a_warp_is_refused(picture_graph):
     """Only pictures and numbers are remembered."""
-    problems = refused(lambda: picture_graph({"drift": "tiny.warp", "canvas": ("tiny.canvas", {"warp": "previous(drift)"})}))
+    problems = refused(
+        lambda: picture_graph({"drift": "tiny.warp", "canvas": ("tiny.canvas", {"warp": "previous(drift)"})})
+    )
     assert "previous(...) cannot keep Warp" in problems[0]
 
 
 def test_a_value_that_depends_on_itself_needs_an_initial_value(picture_graph):
     """On frame 0 there is no frame before."""
-    loop = {"n": ("tiny.number", {"value": "previous(n) + 1"}), "p": ("tiny.plain", {"value": "n"}), "out": ("tiny.sink", {"image": "p"})}
+    loop = {
+        "n": ("tiny.number", {"value": "previous(n) + 1"}),
+        "p": ("tiny.plain", {"value": "n"}),
+        "out": ("tiny.sink", {"image": "p"}),
+    }
     assert "no value on frame 0" in refused(lambda: picture_graph(loop))[0]
     loop["n"] = ("tiny.number", {"value": "previous(n, 3) + 1"})
     assert list(picture_graph(loop).plan().initial.values()) == [3]
@@ -208,7 +228,11 @@ def test_values_are_let_go_after_their_last_use(graph, length):
     nodes = {"canvas": "tiny.canvas"}
     for index in range(length):
         nodes[f"n{index}"] = ("tiny.pass", {"image": f"n{index - 1}" if index else "canvas"})
-    nodes |= {"off": ("tiny.loss", {"image": f"n{length - 1}"}), "optimise": ("tiny.sgd", {"losses": "off"}), "out": ("tiny.sink", {"image": "canvas"})}
+    nodes |= {
+        "off": ("tiny.loss", {"image": f"n{length - 1}"}),
+        "optimise": ("tiny.sgd", {"losses": "off"}),
+        "out": ("tiny.sink", {"image": "canvas"}),
+    }
     plan = graph(nodes).plan()
     released = {slot for call in plan.step for slot in call.release}
     kept = {slot for _, slot in plan.optimisers[0].losses}
