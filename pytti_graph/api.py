@@ -31,6 +31,7 @@ from pytti_graph.graph.drafts import draft_settings
 from pytti_graph.graph.inputs import input_problems
 from pytti_graph.graph.overrides import override
 from pytti_graph.graph.plan import Plan, compile_plan, writer_images
+from pytti_graph.graph.requirements import check_requirements
 from pytti_graph.graph.values import Entry, Value
 
 if TYPE_CHECKING:
@@ -104,13 +105,15 @@ class Graph:
 
     @cached_property
     def checked(self) -> CheckedGraph:
-        """The graph with every argument read as its type; raises `GraphError`."""
+        """The graph with every argument read as its type; raises `GraphError`, or `MissingError` for `requires:`."""
+        check_requirements(self.document)
         return check(self.document, self.registry)
 
-    def check(self, *, allow_paths: Sequence[str | os.PathLike[str]] = ()) -> list[Problem]:
+    def check(self, *, write: bool = True, allow_paths: Sequence[str | os.PathLike[str]] = ()) -> list[Problem]:
         """Check everything that can be checked without rendering; nothing heavy is imported.
 
         Args:
+            write: It must write something, as the command line needs it to.
             allow_paths: Folders outside the graph's own that may be read.
 
         Returns:
@@ -119,14 +122,14 @@ class Graph:
         Raises:
             GraphError: All problems of the graph.
         """
-        warnings = self.warnings()
+        warnings = self.warnings(write=write)
         if missing := list(input_problems(self.checked, self.folder, [Path(path) for path in allow_paths])):
             raise GraphError(in_file_order(missing))
         return warnings
 
-    def warnings(self) -> list[Problem]:
+    def warnings(self, *, write: bool = True) -> list[Problem]:
         """What is strange about a graph that compiles: nodes that do not run."""
-        plan = self.plan()
+        plan = self.plan(write=write)
         return [_dead(plan, id) for id in plan.dead]
 
     def plan(self, *, write: bool = True, output: str | None = None) -> Plan:
@@ -376,7 +379,10 @@ def _resumed(
 def _extended(graph: Graph, frames: int, done: int) -> Graph:
     if frames < done:
         raise UsageError(f"{done} frames are already finished", hint=f"give '--frames' a number of at least {done}")
-    return graph.override({"clock.frames": frames})
+    clock = graph.checked.clock
+    if clock.frames == 1 and frames > 1:
+        raise UsageError("a single picture cannot become a film", hint="render the graph again with '--frames'")
+    return graph.override({"clock.frames": frames, "clock.scene_frames": clock.scene_frames or clock.frames})
 
 
 def _whole(read: Callable[..., Document], registry: Registry | None, *source: Any) -> Document:
@@ -394,7 +400,9 @@ def _whole(read: Callable[..., Document], registry: Registry | None, *source: An
 
 
 def _images(graph: CheckedGraph) -> list[str]:
-    return [node.id for node in graph.nodes.values() if node.spec.returns == "Image"]
+    """Pictures, those that can be optimised first."""
+    images = [node for node in graph.nodes.values() if node.spec.returns == "Image"]
+    return [node.id for node in sorted(images, key=lambda node: not node.spec.trainable)]
 
 
 def _dead(plan: Plan, id: str) -> Problem:

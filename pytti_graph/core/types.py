@@ -259,12 +259,14 @@ class Clock:
         fps: Frames per second; `t = frame / fps`.
         steps: Optimisation steps in each frame.
         warmup: Steps of frame 0 (`steps` if the graph does not say).
+        scene_frames: Frames that the scenes share; the last scene stays for the rest. None for all.
     """
 
     frames: int = 1
     fps: float = 12.0
     steps: int = 100
     warmup: int = 100
+    scene_frames: int | None = None
 
     def steps_in(self, frame: int) -> int:
         """Optimisation steps of one frame."""

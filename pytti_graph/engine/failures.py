@@ -24,8 +24,9 @@ def explain(error: Exception, plan: Plan, call: Call, moment: Moment, begun: boo
     if isinstance(call.detail, Computed):
         argument, place = call.name.partition(".")[2], call.detail.position or place
     if isinstance(error, FormulaValueError):
-        message = f"{argument}: the formula '{call.detail.formula.source}' gives no number: {error}"
-        return RenderError(message, frame=frame, step=None, position=place, node=node.id, argument=argument)
+        return RenderError(
+            f"{argument}: {error}", frame=frame, step=None, position=place, node=node.id, argument=argument
+        )
     if isinstance(error, PyttiGraphError):
         return _with_place(error, node, frame, step)
     if is_out_of_memory(error):

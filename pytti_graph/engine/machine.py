@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,7 @@ class Machine:
         self._step_slots = [call.output for call in plan.step]
         self._sinks = {*plan.sinks}
         self._losses = torch.empty(0)
+        self._before: dict[str, Tensor] = {}
         self.loss_names = tuple(name for optimiser in plan.optimisers for name, _ in optimiser.losses)
 
     def _path(self, name: FileName, node: str, argument: str) -> Path:
@@ -136,6 +137,7 @@ class Machine:
         self._tick()
         for moves in self._moves.values():
             moves.replay = replay
+        self._before = {key: tensor.clone() for node in self._advanced_by_frames() for key, tensor in self._state(node)}
         calls = self._first if frame == 0 else self._frame
         with torch.no_grad():
             self._run([call for call in calls if call.call.kind != "store"] if replay else calls)
@@ -226,17 +228,32 @@ class Machine:
         self._losses[: done.shape[0]] = done
         self.moment.step = done.shape[0]
 
-    def state(self) -> dict[str, Tensor]:
-        """What the next steps depend on and is not computed anew: parameters, other state, `previous`."""
-        tensors = {}
-        for node, made in self.objects().items():
-            for part in _STATE:
-                for name, tensor in _state_of(made, part).items():
-                    tensors[f"{node}/{part}/{name}"] = tensor.detach()
+    def state(self, *, begun: bool) -> dict[str, Tensor]:
+        """What the next steps depend on and is not computed anew: parameters, other state, `previous`.
+
+        Args:
+            begun: In the middle of a frame. Nodes that the frame's start has advanced are then told as they were
+                before it, since resuming runs it again.
+        """
+        tensors = {key: tensor for node in self.objects() for key, tensor in self._state(node)}
+        if begun:
+            tensors |= self._before
         for index, (_, _, copy) in enumerate(self.plan.previous):
             if self.values[copy] is not None:
                 tensors[f"/previous/{index}"] = torch.as_tensor(self.values[copy])
         return tensors
+
+    def _state(self, node: str) -> Iterator[tuple[str, Tensor]]:
+        for part in _STATE:
+            for name, tensor in _state_of(self.object(node), part).items():
+                yield f"{node}/{part}/{name}", tensor.detach()
+
+    def _advanced_by_frames(self) -> Iterator[str]:
+        """Nodes with a state of their own that runs on with each frame."""
+        for call in self.plan.frame:
+            spec = self.plan.graph.nodes[call.node].spec
+            if call.kind == "forward" and spec.stateful and not spec.trainable:
+                yield call.node
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """The inverse of `state`, on a prepared machine."""

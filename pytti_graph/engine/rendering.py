@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pytti_graph.core.errors import Interrupted, Problem
+from pytti_graph.core.errors import Interrupted, Problem, PyttiGraphError, RenderError
 from pytti_graph.core.plugins import Registry
 from pytti_graph.engine.checkpoint import Checkpoint
 from pytti_graph.engine.device import ComputeDevice
@@ -65,10 +66,16 @@ class Rendering:
         machine = self._machine()
         start = self.checkpoint.frame if self.checkpoint else 0
         for frame in range(start, clock.frames):
-            done = self._begin(machine, frame)
-            if frame == start:
-                self._rehearse(machine, frame, done)
-            yield self._frame(machine, frame)
+            try:
+                done = self._begin(machine, frame)
+                if frame == start:
+                    self._rehearse(machine, frame, done)
+                finished = self._frame(machine, frame)
+            except RenderError:
+                with contextlib.suppress(PyttiGraphError):  # what went wrong first is what to tell
+                    self._close(machine)
+                raise
+            yield finished
         self._close(machine)
 
     def _machine(self) -> Machine:
@@ -100,6 +107,7 @@ class Rendering:
         else:
             if frame > 0:
                 machine.begin_frame(frame - 1, replay=True)
+                machine.restore(kept.tensors)
             machine.begin_frame(frame)
         self.checkpoint = None
         return kept.step
@@ -190,7 +198,7 @@ class Rendering:
         losses: Tensor = machine.losses() if begun else machine.losses(0)
         if begun:
             self._finite(machine, frame)
-        Checkpoint(frame, step, begun, machine.state(), losses).save(self.folder.checkpoint)
+        Checkpoint(frame, step, begun, machine.state(begun=begun), losses).save(self.folder.checkpoint)
         self._saved = time.monotonic()
         self.listen(Checkpointed(frame, step))
 

@@ -122,6 +122,7 @@ def _place(position: Position | None) -> tuple[str, int, int]:
 CLOCK_ARGUMENTS: dict[str, NumberType] = {
     "frames": NumberType(True, Bounds(ge=1)),
     "fps": NumberType(False, Bounds(gt=0)),
+    "scene_frames": NumberType(True, Bounds(ge=1)),
     "steps": NumberType(True, Bounds(ge=0, draft=0.35)),
     "warmup": NumberType(True, Bounds(ge=0, draft=0.35)),
 }

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pytti_graph.core.arguments import NumberType
-from pytti_graph.core.types import Clock
-from pytti_graph.graph.binding import Constant
+from pytti_graph.graph.binding import Computed, Constant
 from pytti_graph.graph.checks import CLOCK_ARGUMENTS, CheckedGraph
 
 
-def draft_settings(graph: CheckedGraph) -> dict[str, float]:
+def draft_settings(graph: CheckedGraph) -> dict[str, float | str]:
     """What to override for a draft: every number that its node type says to shrink, by that factor."""
-    settings: dict[str, float] = {}
+    settings: dict[str, float | str] = {}
     for node in graph.nodes.values():
         for parameter in node.spec.parameters:
             kind, bound = parameter.type, node.arguments[parameter.name]
@@ -18,17 +17,17 @@ def draft_settings(graph: CheckedGraph) -> dict[str, float]:
                 continue
             if isinstance(bound, Constant) and bound.value is not None:
                 settings[f"{node.id}.{parameter.name}"] = _shrunk(bound.value, kind)
-    for name in ("steps", "warmup"):
-        settings[f"clock.{name}"] = _shrunk(_steps(graph.clock, name), CLOCK_ARGUMENTS[name])
+            elif isinstance(bound, Computed) and not kind.integer:
+                settings[f"{node.id}.{parameter.name}"] = f"({bound.formula.source})*{kind.bounds.draft:g}"
+    for name, steps in (("steps", graph.clock.steps), ("warmup", graph.clock.warmup)):
+        settings[f"clock.{name}"] = _shrunk(steps, CLOCK_ARGUMENTS[name])
     return settings
 
 
-def _steps(clock: Clock, name: str) -> int:
-    return clock.steps if name == "steps" else clock.warmup
-
-
 def _shrunk(value: float, kind: NumberType) -> float:
+    """A number made smaller, as far as its bounds allow; whole numbers that count something stay at least 1."""
     assert kind.bounds.draft is not None
-    least = max(kind.bounds.ge or 0, 1 if value >= 1 else 0)
-    shrunk = max(value * kind.bounds.draft, least)
-    return round(shrunk) if kind.integer else shrunk
+    shrunk = value * kind.bounds.draft
+    if kind.integer:
+        shrunk = round(shrunk) or (1 if value >= 1 else 0)
+    return shrunk if kind.bounds.ge is None else max(shrunk, kind.bounds.ge)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pytti_graph.core.errors import GraphError, Problem
 from pytti_graph.core.formulas import Reference
-from pytti_graph.core.nodes import Rate
+from pytti_graph.core.nodes import NUMBER, Rate
 from pytti_graph.graph.checks import CheckedGraph
 from pytti_graph.graph.network import Injection, Kind, Network, Operation, build
 from pytti_graph.graph.outputs import output_clashes
@@ -303,6 +303,11 @@ class _Compiler:
             for maker in (*self._makers(index), *self.operations[index].after)
             if "frame" in self.sections[maker] and self.operations[maker].kind != "warp"
         ]
+        roots += [
+            maker
+            for _, value, _ in self._stores()
+            if (maker := self.network.maker[value]) is not None and "frame" in self.sections[maker]
+        ]
         copies = [
             slot
             for section in _LATER
@@ -463,5 +468,8 @@ class _FirstFrame:
         node = compiler.targets[item[1]].node if isinstance(item, tuple) else compiler.operations[item].node
         position = compiler.graph.nodes[node].position
         message = f"previous({node}) has no value on frame 0: its first value depends on itself"
-        hint = f"give it one: previous({node}, 0) (numbers only)"
+        is_number = compiler.graph.nodes[node].spec.returns == NUMBER
+        hint = (
+            f"give it one: previous({node}, 0)" if is_number else "begin with another picture, such as a source.image"
+        )
         raise GraphError([Problem(message, position, node, hint=hint)])

@@ -21,6 +21,7 @@ class Change:
     reason: str
 
 
+_FRAME_HINT = "use what changes once a frame: frame/frames instead of progress, previous(...) instead of a picture"
 _NEVER = Change("once", "nothing it uses changes")
 
 
@@ -118,7 +119,5 @@ def _too_fast(network: Network, operation: Operation, inputs: list[Change], fast
     argument = keywords[inputs.index(fastest)]
     read = "once, before the first frame" if limit == "once" else "once a frame, before its steps"
     message = f"{argument} is read {read}, but {fastest.reason}"
-    hint = (
-        "use the value of the frame before: previous(...)" if limit == "frame" else "give a value that does not change"
-    )
+    hint = _FRAME_HINT if limit == "frame" else "give a value that does not change"
     return Problem(message, node.places.get(argument) or node.position, node.id, argument, hint)

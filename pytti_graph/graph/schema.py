@@ -31,6 +31,7 @@ _SEED_LIMIT = 2**63 - 1
 _CLOCK_HELP = {
     "frames": "How many frames the film has; 1 makes a single picture.",
     "fps": "Frames a second: t = frame / fps.",
+    "scene_frames": "Frames that the scenes share, all if not given; the last scene stays for the rest.",
     "steps": "Optimisation steps of each frame.",
     "warmup": "Optimisation steps of the first frame; as many as `steps` if not given.",
 }
@@ -80,7 +81,7 @@ def _section(description: str, schema: Schema) -> Schema:
 
 def _clock(name: str, kind: NumberType) -> Schema:
     schema = {"description": _CLOCK_HELP[name], **_type(kind)}
-    if name != "warmup":
+    if name not in ("warmup", "scene_frames"):
         schema["default"] = getattr(Clock(), name)
     return schema
 

@@ -43,7 +43,7 @@ class RGB:
         stream: Stream,
         width: Side = 512,
         height: Side = 512,
-        pixel_size: Annotated[int, Bounds(ge=1, unit="px")] = 1,
+        pixel_size: Annotated[int, Bounds(ge=1, unit="px", draft=0.5)] = 1,
     ) -> None:
         self.width, self.height, self.pixel_size = width, height, pixel_size
         rows, columns = -(-height // pixel_size), -(-width // pixel_size)

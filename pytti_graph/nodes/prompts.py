@@ -37,7 +37,8 @@ class Scenes:
     the distance is at or below it (distances go from 0 to 4.93). A text that itself holds `:` or `|` is written in
     double quotes, or with `\` before them.
 
-    The scenes share the frames of a film equally; those of a single picture share its steps. A change of scene begins
+    The scenes share the frames of a film equally (or the first `clock.scene_frames` of them, and the last scene stays);
+    those of a single picture share its steps. A change of scene begins
     with the new scene's first frame. With `fade`, that frame and the following ones, `fade` in all, mix the old scene
     and the new: with 36 frames, two scenes and a fade of 6, frames 0 to 17 are the first scene's alone, frames 18 to 23
     mix (the new scene's share is 1/7, 2/7 ... 6/7), and frames 24 to 35 are the second scene's alone.
@@ -99,13 +100,15 @@ class Scenes:
             return f"there are {count} scenes and only {length} {unit}, so that not every scene is seen"
         shortest = min(_lengths(count, length))
         if count > 1 and self._fade >= shortest:
-            return f"a scene has {shortest} {unit} and its fade {self._fade:g}, so that it is never seen alone"
+            return f"a scene's {shortest} {unit} are all fade ({self._fade:g}), so that it is never seen alone"
         return None
 
 
 def timeline(clock: Clock, moment: Moment) -> tuple[int, int]:
     """How long all scenes take together, and how much of it is over: in frames, or for a single picture in steps."""
-    return (clock.steps_in(0), moment.step) if clock.frames == 1 else (clock.frames, moment.frame)
+    if clock.frames == 1:
+        return clock.steps_in(0), moment.step
+    return clock.scene_frames or clock.frames, moment.frame
 
 
 def first_moments(scenes: int, length: int) -> list[int]:

@@ -111,7 +111,7 @@ BEFORE_RENDERING = {
     "corrupt picture": ("red.png", "cut.png", "is not a picture that can be read: image file is truncated"),
     "no picture at all": ("red.png", "text.png", "is not a picture that can be read: unknown format"),
     "input outside": ("red.png", "/etc/passwd", "lies outside the graph's folder"),
-    "output outside": ("red.mp4", "../red.mp4", "11:50: error: film: '../red.mp4' lies outside the run folder"),
+    "output outside": ("red.mp4", "../red.mp4", "11:50: error: film: path: '../red.mp4' lies outside the run folder"),
     "wrong container": ("red.mp4", "red.avi", "error: film: 'red.avi' cannot hold h264"),
 }
 

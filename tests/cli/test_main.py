@@ -106,7 +106,7 @@ def test_usage_errors_exit_with_2(cli, words, expected):
 def test_a_bug_is_one_line(cli, monkeypatch):
     from pytti_graph.api import Graph
 
-    def broken(self):
+    def broken(self, **options):
         raise ZeroDivisionError("oh [no]")
 
     monkeypatch.setattr(Graph, "check", broken)
@@ -123,7 +123,7 @@ def test_a_bug_is_one_line(cli, monkeypatch):
 def test_ctrl_c_before_anything_begins(cli, monkeypatch):
     from pytti_graph.api import Graph
 
-    def interrupted(self):
+    def interrupted(self, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Graph, "check", interrupted)

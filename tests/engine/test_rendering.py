@@ -6,7 +6,7 @@ import threading
 import pytest
 import torch
 
-from pytti_graph import Graph, GraphError, Interrupted, RenderError
+from pytti_graph import Graph, GraphError, Interrupted, Moment, RenderError, node
 from pytti_graph.api import resume
 from pytti_graph.engine.events import FrameDone, Prepared, Stepped, Warned
 
@@ -315,3 +315,59 @@ def test_the_record_says_how_it_went(picture_graph, tiny, tmp_path):
     again = json.loads((tmp_path / "run" / "run.json").read_text())
     assert again["status"] == "finished"
     assert again["seconds"] >= record["seconds"]
+
+
+STEERED = {
+    "slow": ("tiny.number", {"value": "previous(slow, 0) + 1"}),
+    "drift": ("tiny.warp", {"by": "slow"}),
+    "canvas": ("tiny.canvas", {"warp": "drift"}),
+}
+
+
+def test_a_number_that_follows_itself_can_steer_a_motion(picture_graph):
+    """Though nothing moves on frame 0."""
+    assert len(list(picture_graph(STEERED).render())) == 3
+
+
+@node("test.tally")
+class Tally:
+    """Counts its calls."""
+
+    def __init__(self) -> None:
+        self.count = torch.zeros(())
+
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """The count."""
+        return {"count": self.count}
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Put it back."""
+        self.count = state["count"].clone()
+
+    def forward(self, moment: Moment) -> float:
+        """One more."""
+        self.count = self.count + 1
+        return float(self.count)
+
+
+def test_state_that_runs_on_with_frames_resumes_too(picture_graph, tiny, tmp_path):
+    """Stopped in the middle of a frame or between two."""
+    registry = tiny.with_nodes(Tally)
+    nodes = {
+        "tally": "test.tally",
+        "canvas": "tiny.canvas",
+        "off": ("tiny.loss", {"image": "canvas", "target": "tally/10"}),
+        "optimise": ("tiny.sgd", {"losses": ["off"]}),
+        "out": ("tiny.sink", {"image": "canvas"}),
+    }
+    written = {
+        id: {"type": what} if isinstance(what, str) else {"type": what[0], **what[1]} for id, what in nodes.items()
+    }
+    graph = Graph.build({"seed": 1, "clock": {"frames": 3, "steps": 2}, "nodes": written}, registry=registry)
+    whole = tensors(graph.render())
+    for stop in range(1, 6):
+        count = iter(range(100))
+        with pytest.raises(Interrupted):
+            list(graph.render(tmp_path / str(stop), cancelled=lambda stop=stop, count=count: next(count) + 1 == stop))
+        rest = tensors(resume(tmp_path / str(stop), registry=registry).frames())
+        assert same(rest, whole[len(whole) - len(rest) :]), stop
