@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pytti_graph.core.arguments import PathType
 from pytti_graph.core.errors import GraphError, Interrupted, Problem, PyttiGraphError, UsageError
 from pytti_graph.core.formulas import TextSyntaxError, parse_reference
 from pytti_graph.core.plugins import BUILT_IN, Registry, installed
@@ -139,7 +140,11 @@ class Graph:
             write: Run the writers.
             output: The picture to hand out, as a reference such as "canvas"; the writers' if not given.
         """
-        return compile_plan(self.checked, write=write, outputs=self._outputs(output, write))
+        plan = compile_plan(self.checked, write=write, outputs=self._outputs(output, write))
+        if write and not plan.sinks:
+            hint = "add a writer, such as 'write.frames', with the picture as its 'image'"
+            raise GraphError([Problem("the graph writes nothing", hint=hint)])
+        return plan
 
     def _outputs(self, output: str | None, write: bool) -> list[Any] | None:
         if output is None:
@@ -230,7 +235,7 @@ class Graph:
         chosen = choose(device, precision)
         seed = seed if seed is not None else self.checked.seed
         seed = seed if seed is not None else secrets.randbelow(2**31)
-        text = dump(_portable(replace(self.document, seed=seed), self.folder))
+        text = dump(_portable(self, _checked_seed(seed)))
         run = None
         if write:
             settings = {
@@ -269,7 +274,7 @@ class Job:
     ) -> None:
         self.rendering = rendering
         self.seed = rendering.seed
-        self._begun = not fresh
+        self._fresh, self._used = fresh, False
         if on_event is not None:
             rendering.listen = on_event
         if cancelled is not None:
@@ -281,7 +286,10 @@ class Job:
         return self.rendering.folder.path if self.rendering.folder else None
 
     def frames(self) -> Iterator[Frame]:
-        """Render; yields each frame when it is finished and written."""
+        """Render, once; yields each frame when it is finished and written."""
+        if self._used:
+            raise UsageError("this rendering has been used already", hint="prepare or resume another one")
+        self._used = True
         run = self.rendering.folder
         if run is None:
             yield from self.rendering.frames()
@@ -289,9 +297,7 @@ class Job:
         run.lock()
         begin, status = time.monotonic(), "failed"
         try:
-            for frame in self.rendering.frames():
-                self._begun = True
-                yield frame
+            yield from self.rendering.frames()
             status = "finished"
         except (Interrupted, GeneratorExit, KeyboardInterrupt):
             status = "interrupted"
@@ -300,8 +306,8 @@ class Job:
             self._leave(run, status, time.monotonic() - begin)
 
     def _leave(self, run: RunFolder, status: str, seconds: float) -> None:
-        """Note how a rendering ended; a folder in which nothing was rendered goes."""
-        if not self._begun and not run.checkpoint.exists():
+        """Note how a rendering ended; a new folder in which nothing was rendered goes."""
+        if self._fresh and not self.rendering.begun:
             run.discard()
         else:
             with contextlib.suppress(PyttiGraphError):  # a full disk: the error that led here tells more
@@ -353,27 +359,44 @@ def _resumed(
     cancelled: Callable[[], bool] | None,
     allow_network: bool,
 ) -> Job:
+    import torch
+
     from pytti_graph.engine.checkpoint import Checkpoint
     from pytti_graph.engine.device import choose
     from pytti_graph.engine.files import FileAccess
     from pytti_graph.engine.rendering import Rendering
 
+    run.clean()
     record = run.record()
-    source = Path(record["graph_folder"])
+    try:
+        source, settings, seed = Path(record["graph_folder"]), record["settings"], int(record["seed"])
+        threads, chosen_device, precision = record["threads"], device or settings["device"], settings["precision"]
+        allowed = [Path(path) for path in settings["allow_paths"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{run.path / 'run.json'} is damaged: {type(error).__name__} {error}") from None
     graph = Graph(parse_document(run.graph, str(run.path / "graph.yaml")), registry=registry, folder=source)
-    settings = record["settings"]
-    chosen = choose(device or settings["device"], settings["precision"])
+    chosen = choose(chosen_device, precision)
     checkpoint = Checkpoint.load(run.checkpoint, chosen.torch) if run.checkpoint.exists() else None
     if frames is not None:
         graph = _extended(graph, frames, checkpoint.frame if checkpoint else 0)
     plan = graph.plan()
     run.replace_graph(graph.yaml)
-    clock = graph.checked.clock
-    run.cut_losses(clock.steps_before(checkpoint.frame) if checkpoint else 0)
-    allowed = [Path(p) for p in settings["allow_paths"]]
+    run.cut_losses(graph.checked.clock.steps_before(checkpoint.frame) if checkpoint else 0)
     files = FileAccess(source, run.path, allowed=allowed, network=allow_network, graph=graph.yaml)
-    rendering = Rendering(plan, graph.registry, record["seed"], chosen, files, run, checkpoint)
+    warnings = [] if threads == torch.get_num_threads() else [_other_threads(threads)]
+    rendering = Rendering(plan, graph.registry, seed, chosen, files, run, checkpoint, warnings=warnings)
     return Job(rendering, fresh=False, on_event=on_event, cancelled=cancelled)
+
+
+def _other_threads(threads: int) -> Problem:
+    hint = f"call torch.set_num_threads({threads}) before for the very same bits"
+    return Problem(f"this rendering was begun with {threads} threads", hint=hint, severity="warning")
+
+
+def _checked_seed(seed: object) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise UsageError(f"a seed is a whole number from 0 to 2**63 - 1, not {seed!r}")
+    return seed
 
 
 def _extended(graph: Graph, frames: int, done: int) -> Graph:
@@ -434,18 +457,26 @@ def _record(graph: Graph, plan: Plan, seed: int, device: str, settings: Mapping[
     }
 
 
-def _portable(document: Document, folder: Path) -> Document:
-    """The document with absolute paths made relative to the graph's folder, so that nothing of this machine is told."""
-    nodes = {id: replace(node, arguments=_relative(node, folder)) for id, node in document.nodes.items()}
-    return replace(document, nodes=nodes)
+def _portable(graph: Graph, seed: int) -> Document:
+    """The document to keep: with its seed, and with absolute paths made relative to the graph's folder.
+
+    So nothing of this machine is told by the pictures that carry it.
+    """
+    document = graph.document
+    nodes = {id: replace(node, arguments=_relative(graph, node)) for id, node in document.nodes.items()}
+    return replace(document, seed=seed, nodes=nodes)
 
 
-def _relative(node: NodeText, folder: Path) -> dict[str, Entry]:
+def _relative(graph: Graph, node: NodeText) -> dict[str, Entry]:
+    spec, base = graph.checked.nodes[node.id].spec, graph.folder.resolve()
+
     def changed(entry: Entry) -> Entry:
-        data = entry.value.data
+        data, parameter = entry.value.data, spec.parameter(entry.key)
         if not isinstance(data, str) or not Path(data).is_absolute():
             return entry
-        return replace(entry, value=Value(os.path.relpath(data, folder.resolve()), None))
+        if isinstance(parameter and parameter.type, PathType) or Path(data).exists():
+            return replace(entry, value=Value(os.path.relpath(data, base), None))
+        return entry
 
     return {key: changed(entry) for key, entry in node.arguments.items()}
 

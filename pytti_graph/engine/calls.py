@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
@@ -27,21 +28,27 @@ class BoundCall(NamedTuple):
 
 
 class Moves:
-    """Decides for one image whether a frame starts it anew or moves it (`start` if its input changed, else `warp`)."""
+    """Decides for one image whether a frame starts it anew or moves it (`start` if its inputs changed, else `warp`).
+
+    Attributes:
+        replay: Do neither: the image has been restored and is where it should be.
+        digest: Of the inputs it was last started with, as far as they are known only by that.
+    """
 
     def __init__(self) -> None:
         self.replay = False
-        self._last: object = None
+        self.digest: str | None = None
+        self._last: tuple[Any, ...] | None = None
         self._started = False
 
     def start(self, method: Callable[..., Any]) -> Callable[..., None]:
-        """`method`, called only when its first input is another object than last time."""
+        """`method`, called only when its inputs are others than last time."""
 
-        def run(made: Any, picture: Any, *rest: Any) -> None:
-            self._started = picture is not self._last
-            self._last = picture
-            if self._started and not self.replay:
-                method(made, picture, *rest)
+        def run(made: Any, *inputs: Any) -> None:
+            self._started = not self.replay and self._have_changed(inputs)
+            self._last, self.digest = inputs, None
+            if self._started:
+                method(made, *inputs)
 
         return run
 
@@ -53,6 +60,30 @@ class Moves:
                 method(made, *inputs)
 
         return run
+
+    def _have_changed(self, inputs: tuple[Any, ...]) -> bool:
+        last = self._last
+        if last is not None and all(now is before for now, before in zip(inputs, last, strict=True)):
+            return False
+        return self.last_digest() != digest(inputs)
+
+    def last_digest(self) -> str | None:
+        """Of the inputs it was last started with, or None if it never was."""
+        if self.digest is None and self._last is not None:
+            self.digest = digest(self._last)
+        return self.digest
+
+
+def digest(inputs: tuple[Any, ...]) -> str:
+    """The same for the same tensors and numbers."""
+    found = hashlib.sha256()
+    for value in inputs:
+        if isinstance(value, Tensor):
+            found.update(f"{value.dtype} {tuple(value.shape)} ".encode())
+            found.update(value.detach().cpu().contiguous().numpy().tobytes())
+        else:
+            found.update(f"{value!r} ".encode())
+    return found.hexdigest()
 
 
 class Binder:
@@ -76,7 +107,7 @@ class Binder:
             case "list" | "values":
                 return lambda *items: list(items)
             case "parameters":
-                return lambda *images: _parameters(call.detail, images)
+                return lambda *images: parameter_set(call.detail, images)
             case "store":
                 return snapshot
             case _:
@@ -104,6 +135,18 @@ class Binder:
 def snapshot(value: Any) -> Any:
     """A value that nothing changes any more: detached, and apart from the parameters' memory."""
     return value.detach().clone() if isinstance(value, Tensor) else value
+
+
+def parameter_set(names: tuple[str, ...], images: tuple[Any, ...]) -> ParameterSet:
+    """The parameters of some images, each called `image.parameter`."""
+    tensors: dict[str, Tensor] = {}
+    rates: dict[str, float] = {}
+    for name, image in zip(names, images, strict=True):
+        for key, parameter in image.parameters().items():
+            tensors[f"{name}.{key}"] = parameter
+            if (rate := getattr(image, "learning_rate", None)) is not None:
+                rates[f"{name}.{key}"] = rate
+    return ParameterSet(tensors, rates)
 
 
 def _reader(slots: tuple[int, ...]) -> Callable[[list[Any]], Any]:
@@ -134,14 +177,3 @@ def _formula(computed: Computed) -> Callable[..., Any]:
             raise ValueError(f"the formula '{computed.formula.source}' {error.message}") from None
 
     return run
-
-
-def _parameters(names: tuple[str, ...], images: tuple[Any, ...]) -> ParameterSet:
-    tensors: dict[str, Tensor] = {}
-    rates: dict[str, float] = {}
-    for name, image in zip(names, images, strict=True):
-        for key, parameter in image.parameters().items():
-            tensors[f"{name}.{key}"] = parameter
-            if (rate := getattr(image, "learning_rate", None)) is not None:
-                rates[f"{name}.{key}"] = rate
-    return ParameterSet(tensors, rates)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,6 +28,7 @@ class Checkpoint:
         step: Steps of it already done; 0 if it has not begun.
         begun: The frame's start and motion have happened.
         tensors: State of the machine.
+        data: The rest of it, as JSON data.
         losses: Losses of the steps done [steps, losses].
     """
 
@@ -33,14 +36,16 @@ class Checkpoint:
     step: int
     begun: bool
     tensors: dict[str, Tensor]
+    data: dict[str, Any]
     losses: Tensor
 
     def save(self, path: Path) -> None:
         """Write it, replacing the one before only when it is complete."""
         tensors = {name: tensor.contiguous().clone() for name, tensor in self.tensors.items()}
         tensors["/losses"] = self.losses.contiguous().clone()
-        about = {"format": FORMAT, "state": json.dumps({"frame": self.frame, "step": self.step, "begun": self.begun})}
-        write_whole(path, lambda temporary: save_file(tensors, temporary, metadata=about))
+        state = {"frame": self.frame, "step": self.step, "begun": self.begun, "data": self.data}
+        about = {"format": FORMAT, "state": json.dumps(state)}
+        write_whole(path, lambda temporary: _save(tensors, temporary, about))
 
     @classmethod
     def load(cls, path: Path, device: torch.device) -> Checkpoint:
@@ -55,4 +60,12 @@ class Checkpoint:
             raise UsageError(f"the checkpoint {path} was written by another version of pytti-graph")
         state = json.loads(about["state"])
         losses = tensors.pop("/losses")
-        return cls(state["frame"], state["step"], state["begun"], tensors, losses)
+        return cls(state["frame"], state["step"], state["begun"], tensors, state["data"], losses)
+
+
+def _save(tensors: dict[str, Tensor], path: Path, about: dict[str, str]) -> None:
+    try:
+        save_file(tensors, path, metadata=about)
+    except SafetensorError as error:  # of Rust, which tells the system's reason only in words
+        full = "os error 28" in str(error)
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(path)) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import device as TorchDevice
@@ -49,6 +49,8 @@ def choose(name: str = "auto", precision: Precision = "auto") -> ComputeDevice:
     Raises:
         UsageError: There is no such device.
     """
+    if precision not in get_args(Precision):
+        raise UsageError(f"'{precision}' is not a precision", hint=f"it is one of {', '.join(get_args(Precision))}")
     device = _device(name)
     if precision == "auto":
         fast = device.type != "cpu" and _computes_bfloat16(device)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from torch import Tensor
+
 from pytti_graph.core.errors import GraphError, MissingError, Problem, PyttiGraphError, RenderError, UsageError
 from pytti_graph.core.formulas import FormulaValueError
 from pytti_graph.core.types import Moment
@@ -33,9 +35,11 @@ def explain(error: Exception, plan: Plan, call: Call, moment: Moment, begun: boo
         hint = f"lower {what_to_lower(plan)}, or use '--precision bfloat16'"
         return RenderError("out of memory", frame=frame, step=step, position=place, node=node.id, hint=hint)
     if isinstance(error, OSError):
-        return _file_error(error, node.id, frame)
+        return _file_error(error, node, frame)
     prefix = f"{argument}: " if argument else ""
-    text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    lines = str(error).strip().splitlines()  # torch appends a trace of its own
+    first = lines[0] if lines else ""
+    text = first if isinstance(error, ValueError) else f"{type(error).__name__}: {first}"
     return RenderError(f"{prefix}{text}", frame=frame, step=step, position=place, node=node.id, argument=argument)
 
 
@@ -70,13 +74,15 @@ def what_to_lower(plan: Plan) -> str:
     return ", ".join(sizes[:4]) or "the size of the picture or the number of crops"
 
 
-def _file_error(error: OSError, node: str, frame: int | None) -> RenderError:
+def _file_error(error: OSError, node: CheckedNode, frame: int | None) -> RenderError:
+    if error.filename is None and error.errno != errno.ENOSPC:
+        return RenderError(f"{type(error).__name__}: {error}", frame=frame, position=node.position, node=node.id)
     name = f" '{error.filename}'" if error.filename else ""
     if error.errno == errno.ENOSPC:
         hint = "everything finished so far is kept; make room, then continue with 'pytti-graph resume'"
-        return RenderError(f"the disk is full{name}", frame=frame, node=node, hint=hint)
-    reason = error.strerror or str(error)
-    return RenderError(f"cannot read or write{name}: {reason}", frame=frame, node=node)
+        return RenderError(f"the disk is full{name}", frame=frame, position=node.position, node=node.id, hint=hint)
+    message = f"cannot read or write{name}: {error.strerror or error}"
+    return RenderError(message, frame=frame, position=node.position, node=node.id)
 
 
 def not_finite(plan: Plan, loss: str, frame: int, step: int) -> RenderError:
@@ -88,9 +94,16 @@ def not_finite(plan: Plan, loss: str, frame: int, step: int) -> RenderError:
     )
 
 
-def no_gradient(plan: Plan, parameter: str, found: str) -> RenderError:
-    """A parameter whose gradient does not come, or is not finite."""
-    image = parameter.partition(".")[0]
+def broken_picture(plan: Plan, image: str, frame: int, step: int) -> RenderError:
+    """An image whose parameters hold values that are not finite."""
     node = plan.graph.nodes[image]
-    message = f"the gradient of its parameter '{parameter.partition('.')[2]}' {found}"
-    return RenderError(message, frame=0, step=0, position=node.position, node=image)
+    hint = "lower the learning rate; the frames before this one are kept"
+    message = "the picture is not made of numbers any more"
+    return RenderError(message, frame=frame, step=step, position=node.position, node=image, hint=hint)
+
+
+def wrong_picture(plan: Plan, node: str, value: object, frame: int) -> RenderError:
+    """A value that should be a picture and is none."""
+    what = f"a tensor of shape {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+    position = plan.graph.nodes[node].position
+    return RenderError(f"a picture is a tensor [1, 3, H, W], not {what}", frame=frame, position=position, node=node)

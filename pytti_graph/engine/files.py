@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from pytti_graph.core.errors import RenderError
+from pytti_graph.core.errors import RenderError, UsageError
 from pytti_graph.core.paths import resolve
 from pytti_graph.engine.pictures import save_png
 
@@ -36,7 +36,7 @@ class FileAccess:
         network: bool = False,
         graph: str | None = None,
     ) -> None:
-        self._inputs, self._outputs = graph_folder.resolve(), (run_folder or graph_folder).resolve()
+        self._inputs, self._outputs = graph_folder.resolve(), run_folder.resolve() if run_folder else None
         self._allowed = tuple(folder.resolve() for folder in allowed)
         self._network, self._graph = network, graph
         self._last_saved: dict[Path, int] = {}
@@ -60,6 +60,8 @@ class FileAccess:
         Raises:
             UsageError: It lies outside the run folder and all allowed folders, symbolic links followed.
         """
+        if self._outputs is None:
+            raise UsageError("nothing is written without a run folder")
         return resolve(path, self._outputs, self._allowed, "the run folder")
 
     def save_frame(self, folder: Path, frame: int, image: Tensor) -> Path:
@@ -103,13 +105,14 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         temporary.replace(path)
     except OSError as error:
-        raise _failure(path, error) from error
+        raise failure(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
-def _failure(path: Path, error: OSError) -> RenderError:
+def failure(path: Path, error: OSError) -> RenderError:
+    """The error to raise for a file that could not be written."""
     if error.errno in _FULL:
         hint = "everything finished before it is whole and kept; make room, then continue with 'pytti-graph resume'"
         return RenderError(f"the disk is full: {path} could not be written", hint=hint)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,15 @@ from torch import Tensor
 
 from pytti_graph.core.errors import GraphError, Problem, UsageError
 from pytti_graph.core.plugins import Registry
-from pytti_graph.core.types import Moment
-from pytti_graph.engine.calls import Binder, BoundCall, snapshot
+from pytti_graph.core.types import Moment, ParameterSet
+from pytti_graph.engine.calls import Binder, BoundCall, parameter_set, snapshot
 from pytti_graph.engine.device import ComputeDevice
 from pytti_graph.engine.failures import explain
 from pytti_graph.engine.files import FileAccess
+from pytti_graph.engine.gradients import prove
 from pytti_graph.engine.streams import NodeStream
 from pytti_graph.graph.binding import FileName, Parsed
-from pytti_graph.graph.plan import Plan
-
-_STATE = ("parameters", "state_dict")
-
-
-def _state_of(made: Any, part: str) -> dict[str, Tensor]:
-    return dict(getattr(made, part)()) if hasattr(made, part) else {}
+from pytti_graph.graph.plan import Call, Plan
 
 
 class NodeReport:
@@ -57,33 +53,40 @@ class Machine:
     ) -> None:
         self.plan, self.device, self.files = plan, device, files
         self.moment = Moment(plan.graph.clock)
+        self._frame_moment = Moment(plan.graph.clock)  # for nodes that change once a frame: their step is always 0
+        self._begun = False
         self.values: list[Any] = [None] * plan.slots
-        for slot, value in plan.constants.items():
-            self.values[slot] = value
-        for slot, value in plan.initial.items():
-            self.values[slot] = value
-        for slot, (name, node, argument) in plan.files.items():
-            self.values[slot] = self._path(name, node, argument)
-        self._injected = {
+        injected = {
             slot: self._provide(injection.what, injection.node, injection.phase, seed, warn)
             for slot, injection in plan.injected.items()
         }
-        for slot, value in self._injected.items():
+        for slot, value in {**plan.constants, **plan.initial, **self._paths(), **injected}.items():
             self.values[slot] = value
-        binder = Binder(plan, registry, self._injected)
-        self._moves = binder.moves
+        binder = Binder(plan, registry, injected)
+        self.moves = binder.moves
 
-        def bound(calls: Sequence[Any]) -> list[BoundCall]:
+        def bound(calls: Sequence[Call]) -> list[BoundCall]:
             return [binder.bind(call) for call in calls]
 
         self._once, self._first, self._frame = bound(plan.once), bound(plan.first), bound(plan.frame)
         self._step, self._end, self._preview = bound(plan.step), bound(plan.end), bound(plan.preview)
         self._optimise = [(optimiser, binder.bind(optimiser.call)) for optimiser in plan.optimisers]
+        self._moved: list[ParameterSet] = []
         self._step_slots = [call.output for call in plan.step]
-        self._sinks = {*plan.sinks}
-        self._losses = torch.empty(0)
+        sinks = {*plan.sinks}
+        self._unwritten = [call for call in self._end if call.call.kind != "forward" or call.call.node not in sinks]
+        self._by_frame: list[str] = []
+        self._by_step: list[str] = []
         self._before: dict[str, Tensor] = {}
+        self._losses = torch.empty(0)
         self.loss_names = tuple(name for optimiser in plan.optimisers for name, _ in optimiser.losses)
+
+    def _paths(self) -> dict[int, Path]:
+        """The files that the calls of the plan read and write."""
+        plan = self.plan
+        calls = (*plan.once, *plan.first, *plan.frame, *plan.step, *plan.end)
+        used = {slot for call in calls for slot in call.inputs}
+        return {slot: self._path(*file) for slot, file in plan.files.items() if slot in used}
 
     def _path(self, name: FileName, node: str, argument: str) -> Path:
         try:
@@ -94,11 +97,13 @@ class Machine:
             raise GraphError([Problem(f"{argument}: {message}", place, node, argument, hint)]) from None
 
     def _provide(self, what: str, node: str, phase: str, seed: int, warn: Callable[[Problem], None]) -> Any:
+        by_step = phase == "forward" and self.plan.timings[node].changes == "step"
+        moment = self.moment if by_step else self._frame_moment
         match what:
             case "Stream":
-                return NodeStream(seed, node, phase, self.device.torch, self.moment)
+                return NodeStream(seed, node, phase, self.device.torch, moment)
             case "Moment":
-                return self.moment
+                return moment
             case "Clock":
                 return self.plan.graph.clock
             case "Device":
@@ -124,77 +129,140 @@ class Machine:
             assert call is not None
             raise explain(error, self.plan, call.call, self.moment, self._begun) from error
 
+    @contextlib.contextmanager
+    def _blamed_on(self, call: Call) -> Iterator[None]:
+        """Whatever goes wrong inside is the fault of this call."""
+        try:
+            yield
+        except Exception as error:
+            raise explain(error, self.plan, call, self.moment, self._begun) from error
+
+    @contextlib.contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """Nodes that have a state of their own have it again afterwards."""
+        kept = {node: {key: t.clone() for key, t in self.object(node).state_dict().items()} for node in self._by_step}
+        try:
+            yield
+        finally:
+            for node, state in kept.items():
+                self.object(node).load_state_dict(state)
+
     def prepare(self) -> None:
         """Make what is made once: perceptors, prompts, images."""
-        self._begun = False
-        with torch.no_grad():
+        with _gradients(False):
             self._run(self._once)
-        self._begun = True
+            self._begun = True
+            self._moved = [self._parameters(optimiser.images) for optimiser, _ in self._optimise]
+        self._by_frame = self._stateful(self.plan.frame)
+        self._by_step = self._stateful((*self.plan.step, *self.plan.end))
+
+    def _stateful(self, calls: Sequence[Call]) -> list[str]:
+        """Nodes among these calls that have a state of their own: neither images nor optimisers nor writers."""
+        found = dict.fromkeys(call.node for call in calls if call.kind == "forward" and call.node in self.plan.objects)
+        specs = {node: self.plan.graph.nodes[node].spec for node in found}
+        nodes = [node for node, spec in specs.items() if not spec.trainable and spec.returns is not None]
+        return [node for node in nodes if hasattr(self.object(node), "state_dict")]
 
     def begin_frame(self, frame: int, *, replay: bool = False) -> None:
         """What happens before a frame's steps; with `replay` the images stay as they are (they were restored)."""
-        self.moment.frame, self.moment.step = frame, 0
+        self.moment.frame = self._frame_moment.frame = frame
+        self.moment.step = 0
         self._tick()
-        for moves in self._moves.values():
+        for moves in self.moves.values():
             moves.replay = replay
-        self._before = {key: tensor.clone() for node in self._advanced_by_frames() for key, tensor in self._state(node)}
+        self._before = {key: tensor.clone() for node in self._by_frame for key, tensor in self._state(node)}
         calls = self._first if frame == 0 else self._frame
-        with torch.no_grad():
+        with _gradients(False):
             self._run([call for call in calls if call.call.kind != "store"] if replay else calls)
-        if not replay:
-            for optimiser, _ in self._optimise:
-                if (begin := getattr(self.object(optimiser.node), "begin_frame", None)) is not None:
-                    begin()
+            if not replay:
+                self._begin_optimisers()
         steps = self.plan.graph.clock.steps_in(frame) if self._optimise else 0
         self._losses = torch.zeros(steps, len(self.loss_names), device=self.device.torch)
+
+    def _begin_optimisers(self) -> None:
+        for (optimiser, call), moved in zip(self._optimise, self._moved, strict=True):
+            with self._blamed_on(call.call):
+                for name, parameter in self._parameters(optimiser.images).items():
+                    if parameter is not moved.get(name):
+                        raise ValueError(
+                            f"'{name}' is another tensor than before; images change their parameters in place"
+                        )
+                if (begin := getattr(self.object(optimiser.node), "begin_frame", None)) is not None:
+                    begin()
 
     def _tick(self) -> None:
         for name, slot in self.plan.clock.items():
             clock = self.moment if name not in ("frames", "fps") else self.plan.graph.clock
             self.values[slot] = getattr(clock, name)
 
-    def step(self, *, update: bool = True) -> None:
-        """One optimisation step; without `update` only the gradients are computed."""
+    def step(self) -> None:
+        """One optimisation step."""
+        self._gradients()
+        with _gradients(False):
+            self._run([call for _, call in self._optimise])
+        self.moment.step += 1
+        self._let_go()
+
+    def _gradients(self) -> None:
+        """Compute the losses, note them, and leave their gradients in the parameters."""
         self._tick()
-        self._run(self._step)
-        rows = []
-        for optimiser, call in self._optimise:
-            losses = [self.values[slot] for _, slot in optimiser.losses]
-            parameters = list(self._parameters(optimiser.images).values())
-            for parameter in parameters:
-                parameter.grad = None
-            try:
-                torch.autograd.backward(torch.stack(losses).sum(), inputs=parameters)
-            except RuntimeError as error:
-                raise explain(error, self.plan, call.call, self.moment, self._begun) from error
-            rows += [loss.detach() for loss in losses]
-        if rows and update:
-            self._losses[self.moment.step] = torch.stack(rows)
-        if update:
-            with torch.no_grad():
-                self._run([call for _, call in self._optimise])
-            self.moment.step += 1
+        rows: list[Tensor] = []
+        with _gradients(True):
+            self._run(self._step)
+            for (optimiser, call), moved in zip(self._optimise, self._moved, strict=True):
+                losses = [self.values[slot] for _, slot in optimiser.losses]
+                for parameter in moved.values():
+                    parameter.grad = None
+                with self._blamed_on(call.call):
+                    torch.autograd.backward(torch.stack(losses).sum(), inputs=list(moved.values()))
+                rows += [loss.detach() for loss in losses]
+        self._losses[self.moment.step] = torch.stack(rows)
+
+    def _let_go(self) -> None:
         for slot in self._step_slots:
             self.values[slot] = None
 
-    def end_frame(self, *, write: bool = True) -> None:
-        """Bring up to date what writers and `previous` need, and write."""
+    def rehearse(self) -> None:
+        """Try what a step and a frame's end compute, and prove that every gradient comes, changing nothing.
+
+        Raises:
+            RenderError: A loss gives no gradient, or one that is not finite; or a value is out of bounds.
+        """
         self._tick()
-        with torch.no_grad():
-            self._run(self._end if write else [call for call in self._end if call.call.node not in self._sinks])
+        with self._undisturbed():
+            with _gradients(True):
+                self._run(self._step)
+                for (optimiser, _), moved in zip(self._optimise, self._moved, strict=True):
+                    prove(self.plan, optimiser, self.values, moved, self.moment)
+            self._let_go()
+            with _gradients(False):
+                self._run(self._unwritten)
+
+    def time_step(self) -> None:
+        """Do the work of a step without changing anything."""
+        with self._undisturbed():
+            self._gradients()
+            self._let_go()
+
+    def end_frame(self, *, write: bool = True) -> Tensor | None:
+        """Bring up to date what writers and `previous` need, and write; returns the first output."""
+        self._tick()
+        with _gradients(False):
+            self._run(self._end if write else self._unwritten)
+        output = snapshot(self.values[self.plan.outputs[0][1]]) if self.plan.outputs else None
         for _, value, copy in self.plan.previous:
             self.values[copy] = snapshot(self.values[value])
-
-    def output(self) -> Tensor | None:
-        """The first output as it is in its slot now."""
-        return self.values[self.plan.outputs[0][1]] if self.plan.outputs else None
+        return output
 
     def preview(self) -> Tensor | None:
         """The first output, brought up to date in the middle of a frame."""
+        if not self.plan.outputs:
+            return None
         self._tick()
-        with torch.no_grad():
+        with self._undisturbed(), _gradients(False):
             self._run(self._preview)
-        return self.output()
+        picture: Tensor = snapshot(self.values[self.plan.outputs[0][1]])
+        return picture
 
     # What it holds
 
@@ -207,29 +275,35 @@ class Machine:
         held = {node: self.values[slot] for node, slot in self.plan.objects.items()}
         return {node: made for node, made in held.items() if made is not None}
 
-    def _parameters(self, images: Sequence[str]) -> dict[str, Tensor]:
-        return {
-            f"{image}.{name}": parameter
-            for image in images
-            for name, parameter in self.object(image).parameters().items()
-        }
+    def _parameters(self, images: tuple[str, ...]) -> ParameterSet:
+        return parameter_set(images, tuple(self.object(image) for image in images))
 
-    def gradients(self) -> Mapping[str, Tensor | None]:
-        """The gradient of each parameter that an optimiser moves, after a step."""
-        images = [image for optimiser, _ in self._optimise for image in optimiser.images]
-        return {name: parameter.grad for name, parameter in self._parameters(images).items()}
-
-    def losses(self, upto: int | None = None) -> Tensor:
+    def losses(self) -> Tensor:
         """The losses of this frame's steps so far [steps, losses], on the device."""
-        return self._losses[: self.moment.step if upto is None else upto]
+        return self._losses[: self.moment.step]
+
+    def broken(self) -> str | None:
+        """An image whose parameters hold values that are not finite, or None; waits for the device."""
+        for moved in self._moved:
+            for name, parameter in moved.items():
+                if not bool(parameter.isfinite().all()):
+                    return name.partition(".")[0]
+        return None
 
     def resume_steps(self, done: Tensor) -> None:
         """Go on after the steps whose losses [steps, losses] a checkpoint holds."""
         self._losses[: done.shape[0]] = done
         self.moment.step = done.shape[0]
 
-    def state(self, *, begun: bool) -> dict[str, Tensor]:
-        """What the next steps depend on and is not computed anew: parameters, other state, `previous`.
+    def _state(self, node: str) -> Iterator[tuple[str, Tensor]]:
+        made = self.object(node)
+        for part in ("parameters", "state_dict"):
+            if hasattr(made, part):
+                for name, tensor in getattr(made, part)().items():
+                    yield f"{node}/{part}/{name}", tensor.detach()
+
+    def state(self, *, begun: bool) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """What the next steps depend on and is not computed anew, as tensors, and as JSON data.
 
         Args:
             begun: In the middle of a frame. Nodes that the frame's start has advanced are then told as they were
@@ -238,60 +312,41 @@ class Machine:
         tensors = {key: tensor for node in self.objects() for key, tensor in self._state(node)}
         if begun:
             tensors |= self._before
+        numbers = {}
         for index, (_, _, copy) in enumerate(self.plan.previous):
-            if self.values[copy] is not None:
-                tensors[f"/previous/{index}"] = torch.as_tensor(self.values[copy])
-        return tensors
+            if isinstance(value := self.values[copy], Tensor):
+                tensors[f"/previous/{index}"] = value
+            elif value is not None:
+                numbers[str(index)] = value
+        started = {node: moves.last_digest() for node, moves in self.moves.items()}
+        return tensors, {"previous": numbers, "started": started}
 
-    def _state(self, node: str) -> Iterator[tuple[str, Tensor]]:
-        for part in _STATE:
-            for name, tensor in _state_of(self.object(node), part).items():
-                yield f"{node}/{part}/{name}", tensor.detach()
-
-    def _advanced_by_frames(self) -> Iterator[str]:
-        """Nodes with a state of their own that runs on with each frame."""
-        for call in self.plan.frame:
-            spec = self.plan.graph.nodes[call.node].spec
-            if call.kind == "forward" and spec.stateful and not spec.trainable:
-                yield call.node
-
-    def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """The inverse of `state`, on a prepared machine."""
+    def restore(self, tensors: dict[str, Tensor], data: dict[str, Any]) -> None:
+        """The inverse of `state`, on a prepared machine; raises KeyError or RuntimeError if it does not fit."""
         for node, made in self.objects().items():
-            parameters = _state_of(made, "parameters")
-            with torch.no_grad():
-                for name, parameter in parameters.items():
-                    parameter.copy_(tensors[f"{node}/parameters/{name}"])
-            prefix = f"{node}/state_dict/"
+            if hasattr(made, "parameters"):
+                with _gradients(False):
+                    for name, parameter in made.parameters().items():
+                        parameter.copy_(tensors[f"{node}/parameters/{name}"])
             if hasattr(made, "load_state_dict"):
-                made.load_state_dict(
-                    {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
-                )
+                prefix = f"{node}/state_dict/"
+                kept = {key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)}
+                made.load_state_dict(kept)
         for index, (_, _, copy) in enumerate(self.plan.previous):
-            if (value := tensors.get(f"/previous/{index}")) is not None:
-                self.values[copy] = value.item() if value.dim() == 0 else value
-
-    def blame(self, parameter: str) -> str:
-        """The loss whose gradient for a parameter is not finite."""
-        image = parameter.partition(".")[0]
-        self._tick()
-        self._run(self._step)
-        for optimiser in self.plan.optimisers:
-            if image not in optimiser.images:
-                continue
-            moved = self._parameters(optimiser.images)[parameter]
-            for name, slot in optimiser.losses:
-                (gradient,) = torch.autograd.grad(self.values[slot], [moved], retain_graph=True, allow_unused=True)
-                if gradient is not None and not bool(torch.isfinite(gradient).all()):
-                    return f"the loss '{name}'"
-        return "the sum of the losses"
+            self.values[copy] = tensors.get(f"/previous/{index}", data["previous"].get(str(index), self.values[copy]))
+        for node, moves in self.moves.items():
+            moves.digest = data["started"].get(node)
 
     def close(self) -> None:
-        """Let every writer finish its files."""
+        """Let every node that has a `close` finish its files."""
         for node, made in self.objects().items():
             if hasattr(made, "close"):
-                try:
+                with self._blamed_on(Call("forward", node, node, (), 0)):
                     made.close()
-                except Exception as error:
-                    call = next(call for call in self.plan.end if call.node == node)
-                    raise explain(error, self.plan, call, self.moment, self._begun) from error
+
+
+@contextlib.contextmanager
+def _gradients(enabled: bool) -> Iterator[None]:
+    """Whatever the caller is in: `no_grad`, `inference_mode` or nothing."""
+    with torch.inference_mode(False), torch.set_grad_enabled(enabled):
+        yield

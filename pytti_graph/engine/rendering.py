@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pytti_graph.core.errors import Interrupted, Problem, PyttiGraphError, RenderError
+from pytti_graph.core.errors import Interrupted, Problem, PyttiGraphError, UsageError
 from pytti_graph.core.plugins import Registry
 from pytti_graph.engine.checkpoint import Checkpoint
 from pytti_graph.engine.device import ComputeDevice
 from pytti_graph.engine.events import Checkpointed, Event, Frame, FrameDone, Listener, Prepared, Stepped, Warned
-from pytti_graph.engine.failures import no_gradient, not_finite
+from pytti_graph.engine.failures import broken_picture, not_finite, wrong_picture
 from pytti_graph.engine.files import FileAccess
 from pytti_graph.engine.machine import Machine
 from pytti_graph.engine.runfolder import RunFolder
@@ -40,7 +41,9 @@ class Rendering:
         checkpoint: Where to go on, or None to begin.
         listen: Hears events.
         cancelled: Asked after each step; True stops cleanly.
+        warnings: Told before anything else.
         step_seconds: Measured time of one step, once rendering has begun.
+        begun: Rendering has begun: from now on there may be something to keep.
     """
 
     plan: Plan
@@ -52,30 +55,39 @@ class Rendering:
     checkpoint: Checkpoint | None = None
     listen: Listener = lambda event: None
     cancelled: Callable[[], bool] = lambda: False
+    warnings: Sequence[Problem] = ()
     step_seconds: float | None = field(default=None, init=False)
+    begun: bool = field(default=False, init=False)
     _saved: float = field(default=0.0, init=False)
 
     def frames(self) -> Iterator[Frame]:
         """Render; yields each frame when it is finished and written.
+
+        Whatever ends it (but a second Ctrl-C), the writers finish their files: a film has all frames that are done.
 
         Raises:
             Interrupted: `cancelled` said so; a checkpoint was written, if there is a folder.
             RenderError: Something went wrong; what was finished is kept.
         """
         clock = self.plan.graph.clock
+        for problem in self.warnings:
+            self._warn(problem)
         machine = self._machine()
         start = self.checkpoint.frame if self.checkpoint else 0
-        for frame in range(start, clock.frames):
-            try:
-                done = self._begin(machine, frame)
+        try:
+            for frame in range(start, clock.frames):
+                self._begin(machine, frame)
                 if frame == start:
-                    self._rehearse(machine, frame, done)
-                finished = self._frame(machine, frame)
-            except RenderError:
-                with contextlib.suppress(PyttiGraphError):  # what went wrong first is what to tell
-                    self._close(machine)
-                raise
-            yield finished
+                    self._rehearse(machine, frame)
+                yield self._frame(machine, frame)
+                if self.cancelled() and frame + 1 < clock.frames:
+                    raise self._interrupted(frame + 1, 0)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            with contextlib.suppress(PyttiGraphError):  # what went wrong first is what to tell
+                self._close(machine)
+            raise
         self._close(machine)
 
     def _machine(self) -> Machine:
@@ -84,8 +96,7 @@ class Rendering:
         )
         machine.prepare()
         if self.folder is not None:
-            weights = _weights(machine)
-            self.folder.update_record(weights=weights)
+            self.folder.update_record(weights=_weights(machine))
         self._saved = time.monotonic()
         return machine
 
@@ -94,119 +105,119 @@ class Rendering:
 
     # One frame
 
-    def _begin(self, machine: Machine, frame: int) -> int:
-        """Bring a frame to where its steps begin, or where a checkpoint left it; returns the steps already done."""
-        kept = self.checkpoint
-        if kept is None or kept.frame != frame:
+    def _begin(self, machine: Machine, frame: int) -> None:
+        """Bring a frame to where its steps begin, or where a checkpoint left it."""
+        kept, self.checkpoint = self.checkpoint, None
+        if kept is None:
             machine.begin_frame(frame)
-            return 0
-        machine.restore(kept.tensors)
+            return
+        try:
+            machine.restore(kept.tensors, kept.data)
+        except (KeyError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            hint = "its graph.yaml may have been changed since"
+            raise UsageError(f"the checkpoint does not fit this graph: {reason}", hint=hint) from None
+        machine.begin_frame(frame, replay=kept.begun)
         if kept.begun:
-            machine.begin_frame(frame, replay=True)
             machine.resume_steps(kept.losses)
-        else:
-            if frame > 0:
-                machine.begin_frame(frame - 1, replay=True)
-                machine.restore(kept.tensors)
-            machine.begin_frame(frame)
-        self.checkpoint = None
-        return kept.step
 
     def _frame(self, machine: Machine, frame: int) -> Frame:
         steps = self._steps(frame)
-        for step in range(machine.moment.step, steps):
+        while machine.moment.step < steps:
             machine.step()
-            self.listen(self._stepped(machine, frame, step))
+            self.listen(self._stepped(machine))
             if self.cancelled():
-                self._stop(machine, frame, step + 1)
-            elif self.folder is not None and time.monotonic() - self._saved > CHECKPOINT_SECONDS:
-                self._save(machine, frame, step + 1, begun=True)
+                raise self._stop(machine, frame)
+            if self.folder is not None and time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+                self._save(machine, frame, begun=True)
         losses = self._finite(machine, frame)
-        machine.end_frame(write=self.folder is not None)
-        finished = self._finished(machine, frame, losses)
+        finished = self._finished(machine, frame, machine.end_frame(write=self.folder is not None), losses)
         if self.folder is not None:
-            self._log(frame, losses)
-            self._save(machine, frame + 1, 0, begun=False)
+            self._log(machine, frame, losses)
+            self._save(machine, frame + 1, begun=False)
         self.listen(FrameDone(finished))
-        if self.cancelled() and frame + 1 < self.plan.graph.clock.frames:
-            self._close(machine)
-            raise self._interrupted(frame + 1, 0)
         return finished
 
     def _steps(self, frame: int) -> int:
         return self.plan.graph.clock.steps_in(frame) if self.plan.optimisers else 0
 
-    def _stepped(self, machine: Machine, frame: int, step: int) -> Event:
+    def _stepped(self, machine: Machine) -> Event:
+        moment, names = machine.moment, machine.loss_names
+        row = machine.losses()[-1]
+
         def read() -> Mapping[str, float]:
-            rows = machine.losses(step + 1)[-1:]
-            return dict(zip(machine.loss_names, rows[0].tolist(), strict=True)) if len(rows) else {}
+            return dict(zip(names, row.tolist(), strict=True))
 
-        total = self.plan.graph.clock.steps_before(frame) + step + 1
-        return Stepped(frame, step, total, read, machine.preview)
+        return Stepped(moment.frame, moment.step - 1, moment.total_step, read, machine.preview)
 
-    def _finished(self, machine: Machine, frame: int, losses: list[list[float]]) -> Frame:
-        image = machine.output()
+    def _finished(self, machine: Machine, frame: int, image: Tensor | None, losses: list[list[float]]) -> Frame:
         last = dict(zip(machine.loss_names, losses[-1], strict=True)) if losses else {}
-        return Frame(frame, image.detach() if image is not None else torch.empty(0), last)
+        if not self.plan.outputs:
+            return Frame(frame, torch.empty(0), last)
+        if not isinstance(image, Tensor) or image.dim() != 4 or image.shape[:2] != (1, 3):
+            raise wrong_picture(self.plan, self.plan.outputs[0][0], image, frame)
+        return Frame(frame, image, last)
 
     def _finite(self, machine: Machine, frame: int) -> list[list[float]]:
-        """The losses of this frame, read from the device once; raises `RenderError` at the first that is not finite."""
+        """This frame's losses, read from the device once; raises `RenderError` if they or a picture are not finite."""
         rows: list[list[float]] = machine.losses().tolist()
         for step, row in enumerate(rows):
             for name, value in zip(machine.loss_names, row, strict=True):
-                if value != value or value in (float("inf"), float("-inf")):
+                if not math.isfinite(value):
                     raise not_finite(self.plan, name, frame, step)
+        if (image := machine.broken()) is not None:
+            raise broken_picture(self.plan, image, frame, len(rows) - 1)
         return rows
 
-    def _log(self, frame: int, losses: list[list[float]]) -> None:
+    def _log(self, machine: Machine, frame: int, losses: list[list[float]]) -> None:
         assert self.folder is not None
-        names = [optimiser_loss for optimiser in self.plan.optimisers for optimiser_loss, _ in optimiser.losses]
         before = self.plan.graph.clock.steps_before(frame)
         self.folder.append_losses(
-            {"frame": frame, "step": step, "total_step": before + step, **dict(zip(names, row, strict=True))}
+            {
+                "frame": frame,
+                "step": step,
+                "total_step": before + step,
+                **dict(zip(machine.loss_names, row, strict=True)),
+            }
             for step, row in enumerate(losses)
         )
 
     # Before rendering
 
-    def _rehearse(self, machine: Machine, frame: int, done: int) -> None:
+    def _rehearse(self, machine: Machine, frame: int) -> None:
         """Try one step without changing anything: proves that every gradient comes, and measures time and memory."""
-        if self._steps(frame) > machine.moment.step:
-            machine.step(update=False)
-            self._prove_gradients(machine)
+        left = self._steps(frame) - machine.moment.step
+        if left > 0 or not self.plan.optimisers:
+            machine.rehearse()
+        if left > 0:
             self.device.synchronize()
             begin = time.perf_counter()
-            machine.step(update=False)
+            machine.time_step()
             self.device.synchronize()
             self.step_seconds = time.perf_counter() - begin
         clock = self.plan.graph.clock
-        total = clock.total_steps - clock.steps_before(frame) - done if self.plan.optimisers else 0
+        later = clock.total_steps - clock.steps_before(frame + 1) if self.plan.optimisers else 0
         memory = self.device.peak_memory() or _process_memory()
-        self.listen(Prepared(clock.frames - frame, total, self.step_seconds, memory, self.device.name))
-
-    def _prove_gradients(self, machine: Machine) -> None:
-        for name, gradient in machine.gradients().items():
-            if gradient is None:
-                raise no_gradient(self.plan, name, "never comes: no loss depends on it")
-            if not bool(torch.isfinite(gradient).all()):
-                raise no_gradient(self.plan, name, f"is not finite; it comes from {machine.blame(name)}")
+        self.begun = True
+        self.listen(Prepared(clock.frames - frame, left + later, self.step_seconds, memory, self.device.name))
 
     # Stopping
 
-    def _save(self, machine: Machine, frame: int, step: int, *, begun: bool) -> None:
+    def _save(self, machine: Machine, frame: int, *, begun: bool) -> None:
         assert self.folder is not None
-        losses: Tensor = machine.losses() if begun else machine.losses(0)
         if begun:
             self._finite(machine, frame)
-        Checkpoint(frame, step, begun, machine.state(begun=begun), losses).save(self.folder.checkpoint)
+        losses = machine.losses() if begun else machine.losses()[:0]
+        tensors, data = machine.state(begun=begun)
+        step = machine.moment.step if begun else 0
+        Checkpoint(frame, step, begun, tensors, data, losses).save(self.folder.checkpoint)
         self._saved = time.monotonic()
         self.listen(Checkpointed(frame, step))
 
-    def _stop(self, machine: Machine, frame: int, step: int) -> None:
+    def _stop(self, machine: Machine, frame: int) -> Interrupted:
         if self.folder is not None:
-            self._save(machine, frame, step, begun=True)
-        self._close(machine)
-        raise self._interrupted(frame, step)
+            self._save(machine, frame, begun=True)
+        return self._interrupted(frame, machine.moment.step)
 
     def _interrupted(self, frame: int, step: int) -> Interrupted:
         hint = f"continue with 'pytti-graph resume {self.folder.path}'" if self.folder is not None else None

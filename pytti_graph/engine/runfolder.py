@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pytti_graph.core.errors import UsageError
-from pytti_graph.engine.files import write_whole
+from pytti_graph.engine.files import failure, write_whole
 from pytti_graph.graph.outputs import CHECKPOINT, GRAPH, LOCK, LOSSES, PREVIEW, RECORD
 
 
@@ -20,7 +20,7 @@ class RunFolder:
     """A run folder; it comes into being whole, with its graph and record in it."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path = path.absolute()  # whatever becomes of the present folder
         self._lock = FileLock(path / LOCK, thread_local=False)
 
     @classmethod
@@ -56,9 +56,13 @@ class RunFolder:
             raise UsageError(
                 f"{path} is not a run folder: it has no {GRAPH} and {RECORD}", hint="give the folder that 'run' printed"
             )
-        for left in path.glob(".*.partial*"):
-            left.unlink(missing_ok=True)
         return cls(path)
+
+    def clean(self) -> None:
+        """Remove what a killed process left unfinished; only under the lock."""
+        for left in self.path.rglob(".*.partial*"):
+            if left.is_file():
+                left.unlink(missing_ok=True)
 
     def lock(self) -> None:
         """Keep other renderings out until `unlock`; raises `UsageError` if one is in."""
@@ -68,6 +72,8 @@ class RunFolder:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise UsageError(f"{self.path} is being rendered by another process already") from None
+        except OSError as error:
+            raise UsageError(f"{self.path} cannot be written: {error.strerror or error}") from None
 
     def unlock(self) -> None:
         """Let other processes in."""
@@ -79,8 +85,11 @@ class RunFolder:
 
     @property
     def graph(self) -> str:
-        """The resolved graph."""
-        return (self.path / GRAPH).read_text("utf-8")
+        """The resolved graph; raises `UsageError` if it cannot be read."""
+        try:
+            return (self.path / GRAPH).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{self.path / GRAPH} cannot be read: {error}") from None
 
     @property
     def checkpoint(self) -> Path:
@@ -117,14 +126,21 @@ class RunFolder:
 
     def append_losses(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add one line per step to `losses.jsonl`."""
-        with (self.path / LOSSES).open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(row) + "\n" for row in rows))
+        path = self.path / LOSSES
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write("".join(json.dumps(row) + "\n" for row in rows))
+        except OSError as error:
+            raise failure(path, error) from error
 
     def cut_losses(self, total_step: int) -> None:
         """Drop the lines of steps from `total_step` on, and a last line that was not finished."""
         path = self.path / LOSSES
         lines = path.read_text("utf-8").splitlines(keepends=True) if path.exists() else []
-        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["total_step"] < total_step]
+        try:
+            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["total_step"] < total_step]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{path} is damaged: {error}") from None
         write_whole(path, lambda temporary: temporary.write_text("".join(kept), "utf-8"))
 
 
@@ -136,9 +152,12 @@ def _move(made: Path, wanted: Path, *, numbered: bool) -> Path:
             raise UsageError(
                 f"{wanted} already exists and is not empty; existing runs are never overwritten", hint=hint
             )
-        if wanted.exists():
-            wanted.rmdir()
-        return made.rename(wanted)
+        if not wanted.exists():
+            return made.rename(wanted)
+        for name in (RECORD, GRAPH):  # the folder stays the user's own, which may be a link or a mount
+            shutil.move(made / name, wanted / name)
+        made.rmdir()
+        return wanted
     number = 1 + max((_number(path, wanted.name) for path in wanted.parent.glob(f"{wanted.name}-*")), default=0)
     while True:
         path = wanted.with_name(f"{wanted.name}-{number}")

@@ -13,7 +13,10 @@ _MASK = (1 << 64) - 1
 
 
 class NodeStream:
-    """The random numbers of one phase of one node; the engine restarts it before each call."""
+    """The random numbers of one phase of one node; the engine restarts it before each call.
+
+    `moment` is the node's own: its step is always 0 if the node changes once a frame, wherever it is placed.
+    """
 
     def __init__(self, seed: int, node: str, phase: str, device: torch.device, moment: Moment) -> None:
         digest = hashlib.blake2b(f"{seed}\0{node}\0{phase}".encode(), digest_size=8).digest()
@@ -33,12 +36,12 @@ class NodeStream:
 
     def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Uniform numbers in [low, high)."""
-        made = torch.rand(shape, generator=self._generator, device=self._generator.device)
+        made = torch.rand(shape, generator=self._generator, device=self._generator.device, dtype=torch.float32)
         return made.mul_(high - low).add_(low) if (low, high) != (0.0, 1.0) else made
 
     def normal(self, *shape: int, mean: float = 0.0, std: float = 1.0) -> Tensor:
         """Normally distributed numbers."""
-        made = torch.randn(shape, generator=self._generator, device=self._generator.device)
+        made = torch.randn(shape, generator=self._generator, device=self._generator.device, dtype=torch.float32)
         return made.mul_(std).add_(mean) if (mean, std) != (0.0, 1.0) else made
 
 
