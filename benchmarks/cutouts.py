@@ -8,7 +8,7 @@ import statistics
 import sys
 import time
 
-import kornia.augmentation as augmentation  # noqa: TID251 - what is compared with
+import kornia.augmentation as augmentation
 import torch
 import torch.nn.functional as F
 

@@ -1,6 +1,6 @@
 """A step of graphs/zoom.yaml against the same mathematics in one plain PyTorch function, with a tiny perceptor.
 
-    python benchmarks/step.py [PAIRS]
+python benchmarks/step.py [PAIRS]
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pytti_graph import Clock, Graph, Moment, Perceptor, node
+from pytti_graph import Clock, Graph, Moment, Perceptor, Prompts, node
 from pytti_graph.core.plugins import installed
 from pytti_graph.engine.device import choose
 from pytti_graph.engine.files import FileAccess
 from pytti_graph.engine.machine import Machine
 from pytti_graph.engine.streams import NodeStream
-from pytti_graph.nodes import augment
-from pytti_graph.nodes.images import enlarging_matrix, layer_sizes
-from pytti_graph.nodes.losses import spherical_distance
-from pytti_graph.nodes.sampling import sample
+from pytti_graph.nodes import augment, cutouts, losses
+from pytti_graph.nodes.images import Pyramid
 
 SIZE, DIMENSIONS, SIDE = 32, 16, 64
 
@@ -53,54 +52,79 @@ def eye() -> Perceptor:
     return TinyEye()
 
 
-SETTINGS = {
-    "canvas.width": SIDE,
-    "canvas.height": SIDE,
-    "clock.warmup": 100_000,
-}
-
-
-def engine() -> Callable[[], None]:
-    """One step, run by the engine."""
+def graph() -> Graph:
+    """graphs/zoom.yaml with the tiny perceptor and a small canvas, on its first frame for ever."""
     registry = installed().with_nodes(eye)
-    graph = Graph.load(Path(__file__).parents[1] / "graphs" / "zoom.yaml", registry=registry)
-    arguments = {name: entry.value.plain() for name, entry in graph.document.nodes["eye"].arguments.items()}
-    assert not arguments or set(arguments) <= {"size"}, "the tiny perceptor takes no arguments"
-    graph = graph.override({**SETTINGS, "eye.type": "bench.eye"})
-    plan = graph.plan(write=False, output="canvas")
-    machine = Machine(plan, registry, seed=7, device=choose("cpu"), files=FileAccess(Path()), warn=lambda problem: None)
+    zoom = Graph.load(Path(__file__).parents[1] / "graphs" / "zoom.yaml", registry=registry)
+    small = {"canvas.width": SIDE, "canvas.height": SIDE, "clock.warmup": 100_000}
+    return zoom.override({**small, "eye.type": "bench.eye"})
+
+
+def by_engine() -> Callable[[], None]:
+    """One step, run by the engine."""
+    made = graph()
+    plan = made.plan(write=False, output="canvas")
+    files = FileAccess(Path())
+    machine = Machine(plan, made.registry, seed=7, device=choose("cpu"), files=files, warn=lambda problem: None)
     machine.prepare()
     machine.begin_frame(0)
     return machine.step
 
 
-def plain() -> Callable[[], None]:
-    """One step, written by hand with the arguments of graphs/zoom.yaml."""
-    graph = Graph.load(Path(__file__).parents[1] / "graphs" / "zoom.yaml")
-    nodes = {id: {k: e.value.plain() for k, e in text.arguments.items()} for id, text in graph.document.nodes.items()}
-    return _plain(nodes)
+def by_hand() -> Callable[[], None]:
+    """One step, as one plain function of the same mathematics, with the same arguments."""
+    nodes = graph().document.nodes
+    given = {id: {key: entry.value.plain() for key, entry in text.arguments.items()} for id, text in nodes.items()}
+    device, moment = choose("cpu"), Moment(Clock(warmup=100_000))
+    draw = NodeStream(7, "by hand", "forward", device.torch, moment)
+    canvas = Pyramid(device, draw, **_only(given["canvas"], "width", "height", "falloff", "colour_size"))
+    optimiser = torch.optim.Adam(list(canvas.parameters().values()), lr=given["optimise"]["learning_rate"])
+    tiny = TinyEye()
+    prompts = Prompts(
+        tiny.encode_texts(["a volcano", "a geyser"]), torch.tensor([1.0, 0.3]), torch.full((2,), -math.inf)
+    )
+    crops, shaken = _only(given["crops"], "count"), _without(given["shaken"], "cutouts")
+    smooth = given["smooth"]["weight"]
+
+    def step() -> None:
+        draw.restart()
+        image = canvas.forward()
+        cut = augment.classic(cutouts.classic(image, draw, SIZE, **crops), draw, **shaken)
+        loss = losses.prompts(cutouts.encode(tiny, cut), prompts) + losses.smoothness(image, smooth)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        moment.step += 1
+
+    return step
 
 
-def _plain(nodes: dict[str, dict[str, object]]) -> Callable[[], None]:
-    raise SystemExit("filled in with the final recipe")
+def _only(arguments: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name in names}
+
+
+def _without(arguments: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name not in names}
 
 
 def compare(pairs: int) -> None:
     """Median ratio of interleaved pairs."""
-    by_engine, by_hand = engine(), plain()
+    engine, plain = by_engine(), by_hand()
     for _ in range(20):
-        by_engine()
-        by_hand()
+        engine()
+        plain()
     ratios, times = [], []
     for _ in range(pairs):
         begin = time.perf_counter()
-        by_engine()
+        engine()
         middle = time.perf_counter()
-        by_hand()
+        plain()
         end = time.perf_counter()
         ratios.append((middle - begin) / (end - middle))
         times.append(end - middle)
-    print(f"plain step {statistics.median(times) * 1000:.2f} ms; engine / plain: median {statistics.median(ratios):.3f}")
+    print(
+        f"plain step {statistics.median(times) * 1000:.2f} ms; engine / plain: median {statistics.median(ratios):.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -36,10 +36,13 @@ class Adam:
         keep_moments: bool = False,
     ) -> None:
         self.parameters_by_name, self.keep_moments = dict(parameters), keep_moments
-        rates = parameters.learning_rates
-        self.rates = [rates.get(name, _RATE) for name in parameters]
-        groups = [{"params": [parameter]} for parameter in parameters.values()]
-        self.optimiser = torch.optim.Adam(groups, betas=(beta1, beta2), foreach=True)
+        groups: dict[float, list[Tensor]] = {}
+        for name, parameter in parameters.items():
+            groups.setdefault(parameters.learning_rates.get(name, _RATE), []).append(parameter)
+        self.rates = list(groups)
+        self.optimiser = torch.optim.Adam(
+            [{"params": group} for group in groups.values()], betas=(beta1, beta2), foreach=True
+        )
 
     def begin_frame(self) -> None:
         """Forget the moments, which belong to where things were, unless they are to be kept."""
