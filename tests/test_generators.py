@@ -24,9 +24,9 @@ DRAWING = {
 def undirected_draws(source):
     """Lines that call a method that draws, without naming a generator."""
     for call in ast.walk(ast.parse(source)):
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in DRAWING:
-            if not any(keyword.arg == "generator" for keyword in call.keywords):
-                yield call.lineno
+        draws = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in DRAWING
+        if draws and not any(keyword.arg == "generator" for keyword in call.keywords):
+            yield call.lineno
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -34,7 +34,9 @@ def classic(
     erase: Probability = 0.7,
     noise: Annotated[float, Bounds(ge=0)] = 0.1,
 ) -> Cutouts:
-    """Flip, turn, tilt, tint, erase and roughen crops at random, as PyTTI did.
+    """Shake crops at random, as PyTTI did.
+
+    They are flipped, turned, tilted, tinted, partly erased and roughened.
 
     Flips, turns and tilts move where the crop looks, so what turns in at a corner is the picture around the crop.
 

@@ -22,7 +22,7 @@ def classic(
     border: Annotated[float, Bounds(ge=0, le=1)] = 0.25,
     border_mode: BorderMode = "clamp",
 ) -> Cutouts:
-    """Cut random squares out of the picture, large and small, as PyTTI did.
+    """Cut random squares out of the picture, as PyTTI did.
 
     A square's side is the picture's shorter side times clip(N(0.8, 0.3), size / shorter side, 1) to the power
     `cut_pow`. The crops come in order of their size.
@@ -60,7 +60,9 @@ def _offsets(stream: Stream, side: torch.Tensor, length: int, border: float, bor
 
 @node("encode.cutouts")
 def encode(perceptor: Perceptor, cutouts: Cutouts) -> Seen:
-    """Show crops to a perceptor: sample the picture once, apply what was done to the crops, and embed them.
+    """Show crops to a perceptor.
+
+    The picture is sampled once, what was done to the crops is applied, and they are embedded.
 
     Args:
         perceptor: The network that looks.

@@ -25,7 +25,7 @@ _FULL = "full"
 
 @node("image.rgb")
 class RGB:
-    """A picture of plain pixels, which starts as coloured noise.
+    """A picture of plain pixels; it starts as coloured noise.
 
     Args:
         width: Width of the picture, in pixels.
@@ -96,7 +96,7 @@ def clamp_passing_inwards(values: Tensor) -> Tensor:
 
 @node("image.pyramid")
 class Pyramid:
-    """A picture painted at all sizes at once, from one patch of colour to single pixels: clean shapes, quickly.
+    """A picture painted at all sizes at once: clean shapes.
 
     The picture is a sum of layers of 1, 2, 4, ... pixels and full size, enlarged bicubically, in decorrelated colours,
     through a sigmoid (Fort & Whitaker, Direct Ascent Synthesis, 2025, arXiv 2502.07753). Only the coarser layers have

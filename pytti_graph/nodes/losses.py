@@ -11,7 +11,9 @@ from pytti_graph.nodes.sampling import fit
 
 @node("loss.prompts")
 def prompts(seen: Seen, prompts: Prompts, weight: Number = 1.0) -> Loss:
-    """Pull what is seen towards the prompts, or away from those with a negative weight.
+    """Pull what is seen towards the prompts.
+
+    Prompts with a negative weight push it away.
 
     Args:
         seen: What a perceptor sees.
@@ -42,7 +44,9 @@ def spherical_distance(x: Tensor, y: Tensor) -> Tensor:
 
 @node("loss.smoothness")
 def smoothness(image: Image, weight: Number = 0.02) -> Loss:
-    """Penalise differences between neighbouring pixels (L2 total variation, Mahendran & Vedaldi 2015).
+    """Penalise differences between neighbouring pixels.
+
+    This is L2 total variation (Mahendran & Vedaldi 2015).
 
     Args:
         image: The picture.

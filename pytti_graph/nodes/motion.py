@@ -34,7 +34,7 @@ def affine(
     sampling: Sampling = "bicubic",
     warp: Warp | None = None,
 ) -> Warp:
-    """Zoom, turn and shift the picture about its centre, by this much each frame.
+    """Zoom, turn and shift the picture from frame to frame.
 
     Args:
         zoom: How much larger everything becomes: 1.03 goes in by three per cent each frame, 0.97 goes out.

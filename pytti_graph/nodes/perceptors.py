@@ -17,7 +17,9 @@ def _downloads(model: str, pretrained: str) -> list[Download]:
 def open_clip(
     device: Device, files: Files, report: Report, model: str = "ViT-B-32", pretrained: str = "laion2b_s34b_b79k"
 ) -> Perceptor:
-    """Look at the picture with a CLIP network, which knows nearly everything that pictures on the web show.
+    """Look with CLIP, which knows nearly everything.
+
+    Its networks have learned from most of what pictures on the web show.
 
     CLIP understands subjects, moods, styles and the names of artists. Its weights are not part of the installation:
     they are looked for in the Hugging Face cache, where `pytti-graph fetch GRAPH` puts them once, and a rendering with

@@ -28,7 +28,7 @@ else:
 
 @node("prompt.scenes", rate="timeline")
 class Scenes:
-    r"""Say what the picture should mean: texts with weights, scene after scene.
+    r"""Say what the picture should mean, scene after scene.
 
     `||` separates scenes and `|` the texts of a scene, so "a volcano | smoke:0.3 || a castle" is a scene of two texts
     followed by a scene of one. A text may be followed by its weight and its stop, `text:weight:stop`; both are numbers

@@ -31,7 +31,7 @@ def image(
     max_side: Annotated[Integer, Bounds(ge=1, le=16384, unit="px")] = 4096,
     background: str = "black",
 ) -> Image:
-    """Read a picture from a file: to start from, or to compare with.
+    """Read a picture, to start from or to compare with.
 
     It reads PNG, JPEG, WebP, TIFF, AVIF, GIF (the first picture), BMP, TGA, PPM and JPEG 2000, turns them upright as
     the camera says, and converts their colours to sRGB by their colour profile, if they have one.

@@ -12,7 +12,7 @@ from pytti_graph.nodes.films import CODECS, Codec, Quality, encode, frame_rate
 
 @node("write.frames")
 class Frames:
-    """Write every finished frame as a numbered PNG, without loss.
+    """Write every finished frame as a PNG, without loss.
 
     Each PNG carries the whole graph, so that `pytti-graph run 00012.png` renders it again.
 

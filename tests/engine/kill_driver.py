@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -117,7 +118,7 @@ def main(base: Path, stride: int) -> int:
             return 0
         assert ended == -signal.SIGKILL, ended
         if folder.exists():
-            assert apart(lambda: finish(folder)) == 0, f"kill {count}: cannot resume"
+            assert apart(partial(finish, folder)) == 0, f"kill {count}: cannot resume"
             if contents(folder) != whole:
                 print(f"kill {count}: differs", {k for k in whole if contents(folder).get(k) != whole[k]})
                 return 1

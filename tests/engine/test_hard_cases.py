@@ -254,10 +254,10 @@ def test_the_callers_default_type_changes_nothing(make):
 
 def test_an_interrupted_film_gives_every_frame_once(make, tmp_path):
     """A frame that is written is handed out, too."""
-    seen = []
+    seen: list[int] = []
+    frames = make().render(tmp_path / "run", cancelled=lambda: len(seen) == 2)
     with pytest.raises(Interrupted):
-        for frame in make().render(tmp_path / "run", cancelled=lambda: len(seen) == 2):
-            seen.append(frame.index)
+        seen.extend(frame.index for frame in frames)
     assert seen == [0, 1]
     assert [frame.index for frame in resume(tmp_path / "run", registry=make().registry).frames()] == [2, 3]
 

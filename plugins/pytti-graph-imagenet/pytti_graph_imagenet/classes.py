@@ -39,13 +39,16 @@ class ClassNames:
             names = tuple(json.loads(file.metadata()["names"]))
             return cls(names, file.get_tensor("class_of").long(), file.get_tensor("vectors").float())
 
+    def cosines(self, vector: Tensor) -> Tensor:
+        """Return the cosines of a text [384] with each class's best-fitting name: [1000]."""
+        return torch.full((CLASSES,), -1.0).scatter_reduce(0, self.class_of, self.vectors @ vector, "amax")
+
     def affinities(self, vector: Tensor) -> Tensor:
         """Return how much a text [384] speaks of each class: [1000], positive, summing to 1.
 
-        The softmax of its cosines with the classes' best-fitting names, sharpened 20 times.
+        The softmax of its `cosines`, sharpened 20 times.
         """
-        cosines = torch.full((CLASSES,), -1.0).scatter_reduce(0, self.class_of, self.vectors @ vector, "amax")
-        return (SHARPNESS * cosines).softmax(0)
+        return (SHARPNESS * self.cosines(vector)).softmax(0)
 
     def nearest(self, affinities: Tensor, count: int) -> list[tuple[str, float]]:
         """Return the first names and affinities of the classes with the largest, best first."""

@@ -7,7 +7,7 @@ from pytti_graph import Bounds, Device, Perceptor, node
 
 @node("perceptor.imagenet")
 def imagenet(device: Device, size: Annotated[int, Bounds(ge=32, unit="px")] = 160) -> Perceptor:
-    """Look at the picture with an eye that knows the 1,000 things of ImageNet.
+    """Look with an eye that knows 1,000 kinds of things.
 
     Everything it needs is installed with it, so it works without a network. It understands animals, plants, food,
     vehicles, tools, garments, buildings and landscapes ("a castle on a hill", "a bowl of strawberries", "a goldfish"),

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
-from pytti_graph import Perceptor, UsageError
 from torch import Tensor
 
+from pytti_graph import Perceptor, UsageError
 from pytti_graph_imagenet.classes import CLASSES, ClassNames
 from pytti_graph_imagenet.text import MINILM, TOKENIZER, TextTower
 from pytti_graph_imagenet.tower import LITE0, ImageTower
 
 FAMILIAR = 0.3
+NEAR, NOT_FAR = 0.7, 0.67
 MIN_SIZE = 32
 
 
@@ -72,9 +73,15 @@ class ImageNetPerceptor(Perceptor):
         return torch.stack([direction(self._affinities(text)) for text in texts]).to(self._device)
 
     def unfamiliar(self, text: str) -> str | None:
-        """Return why a text means little to this perceptor, or None when it knows the subject."""
-        affinities = self._affinities(text)
-        if affinities.max() >= FAMILIAR:
+        """Return why a text means little to this perceptor, or None when it knows the subject.
+
+        It knows a subject that is near a class in language, whether one class has it alone ("a castle") or many share
+        it ("a dog"). A class that merely stands out among strangers will not do ("an oil painting": a cougar is also
+        called a painter).
+        """
+        vector = self._text.encode(text)
+        affinities, nearest_cosine = self._classes.affinities(vector), self._classes.cosines(vector).max()
+        if nearest_cosine >= NEAR or (nearest_cosine >= NOT_FAR and affinities.max() >= FAMILIAR):
             return None
         nearest = ", ".join(f"{name} ({value:.2f})" for name, value in self._classes.nearest(affinities, 3))
         return f"none of the 1,000 ImageNet classes is close to it; the nearest are {nearest}"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from pytti_graph import MissingError, UsageError
 from torch import Tensor
 
+from pytti_graph import MissingError, UsageError
 from pytti_graph_imagenet.classes import CLASSES, ClassNames, imagenet_names
 from pytti_graph_imagenet.perceptor import ImageNetPerceptor, direction
 from pytti_graph_imagenet.text import MINILM, TextTower
@@ -67,7 +67,18 @@ def test_names_what_it_does_not_know(perceptor: ImageNetPerceptor) -> None:
     assert reason.count("(") == 3
 
 
-@pytest.mark.parametrize("prompt", ["a castle on a hill", "a volcano", "a lighthouse", "a goldfish"])
+@pytest.mark.parametrize(
+    "prompt", ["an oil painting", "love", "vaporwave", "a robot", "Greg Rutkowski", "a mountain landscape"]
+)
+def test_says_so_when_only_a_stranger_stands_out(perceptor: ImageNetPerceptor, prompt: str) -> None:
+    """A cougar is also called a painter; that does not make it a painting."""
+    assert perceptor.unfamiliar(prompt) is not None
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["a castle on a hill", "a volcano", "a lighthouse", "a goldfish", "a dog", "a cat", "the sea", "a pirate ship"],
+)
 def test_is_silent_about_what_it_knows(perceptor: ImageNetPerceptor, prompt: str) -> None:
     """No warning for subjects inside the vocabulary."""
     assert perceptor.unfamiliar(prompt) is None
