@@ -28,6 +28,8 @@ DeclaredRate = Literal["once", "frame", "step", "timeline"]
 PhaseName = Literal["init", "start", "warp", "forward"]
 
 PHASES: dict[PhaseName, str] = {"init": "__init__", "start": "start", "warp": "warp", "forward": "forward"}
+MOVES: tuple[PhaseName, ...] = ("start", "warp")
+"""Phases that a graph need not ask for."""
 NUMBER = "Number"
 
 _ATTRIBUTE = "__pytti_graph_node__"
@@ -46,6 +48,7 @@ class Parameter:
         optional: It may be left empty (None).
         default: Its value when not given, as JSON data.
         help: One or more sentences for the user.
+        conditional: It has no default, but is needed only where the graph asks for the phase it belongs to.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Parameter:
     optional: bool
     default: Any
     help: str
+    conditional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,13 @@ class NodeSpec:
     def phase(self, name: PhaseName) -> Phase | None:
         """The phase of that name, or None."""
         return next((phase for phase in self.phases if phase.name == name), None)
+
+    def needed_in(self, name: PhaseName) -> tuple[str, ...]:
+        """What the graph must give for a phase to be called: first the reference that asks for it."""
+        phase, known = self.phase(name), {parameter.name: parameter for parameter in self.parameters}
+        own = [known[key] for key in phase.parameters if key in known] if phase else []
+        references = [p.name for p in own if isinstance(p.type, ReferenceType) and not p.required]
+        return tuple(dict.fromkeys([*references[:1], *(p.name for p in own if p.conditional)]))
 
     def to_json(self) -> dict[str, Any]:
         """This specification as JSON data."""
@@ -230,7 +241,7 @@ def _specification(
     random = "Stream" in forward.injected.values()
     trainable = stateful and hasattr(made, "parameters")
     if trainable:
-        _make_optional(signature, "start", "warp")
+        _make_optional(signature)
     if rate is None:
         rate = "step" if random or trainable else "frame" if "Moment" in forward.injected.values() else None
     return NodeSpec(
@@ -265,12 +276,13 @@ def _read_class(signature: _Signature, made: Any) -> Any:
     return returns
 
 
-def _make_optional(signature: _Signature, *phases: PhaseName) -> None:
+def _make_optional(signature: _Signature) -> None:
     """What only starts or moves an image need not be given."""
-    needed = {name for phase in signature.phases if phase.name not in phases for name in phase.parameters}
+    needed = {name for phase in signature.phases if phase.name not in MOVES for name in phase.parameters}
     for name, parameter in signature.parameters.items():
         if name not in needed and parameter.required:
-            signature.parameters[name] = dataclasses.replace(parameter, required=False, optional=True)
+            changed = dataclasses.replace(parameter, required=False, optional=True, conditional=True)
+            signature.parameters[name] = changed
 
 
 def _value(type: str, annotation: Any) -> tuple[str | None, dict[str, str]]:
@@ -329,6 +341,7 @@ def _documentation(made: object) -> tuple[str, str, dict[str, str]]:
 
 
 __all__ = [
+    "MOVES",
     "NUMBER",
     "DeclaredRate",
     "NodeSpec",

@@ -55,13 +55,13 @@ class Bounds:
     def violated(self, value: float) -> str | None:
         """What is wrong with `value` ("must be at least 1"), or None."""
         if self.ge is not None and not value >= self.ge:
-            return f"must be at least {self.ge:g}"
+            return f"must be at least {self.ge:.10g}"
         if self.gt is not None and not value > self.gt:
-            return f"must be above {self.gt:g}"
+            return f"must be above {self.gt:.10g}"
         if self.le is not None and not value <= self.le:
-            return f"must be at most {self.le:g}"
+            return f"must be at most {self.le:.10g}"
         if self.lt is not None and not value < self.lt:
-            return f"must be below {self.lt:g}"
+            return f"must be below {self.lt:.10g}"
         return None
 
 

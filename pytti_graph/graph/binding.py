@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -78,6 +79,9 @@ class Parsed:
     at: Callable[[int], Position | None] = field(compare=False)
 
 
+_EXACT = 2**53
+"""Formulas count whole numbers up to here one by one."""
+
 Bound = Constant | Link | Computed | FileName | Parsed
 
 
@@ -114,7 +118,7 @@ def number(kind: NumberType, value: Value, variables: Mapping[str, float | str])
     if isinstance(data, bool) or not isinstance(data, int | float | str):
         raise BindingError(f"expected a {kind} or a formula, not {_describe(data)}", value.position)
     if isinstance(data, int | float):
-        return Constant(checked(kind.integer, kind.bounds, data, value.position))
+        return Constant(_finite(checked(kind.integer, kind.bounds, data, value.position), value))
     try:
         formula = parse_formula(data, variables)
         if formula.value is not None:
@@ -124,14 +128,25 @@ def number(kind: NumberType, value: Value, variables: Mapping[str, float | str])
     return Computed(formula, kind.integer, kind.bounds, value.at)
 
 
+def _finite(number: float, value: Value) -> float:
+    if math.isinf(number):
+        hint = 'if nothing is to be beyond it, write the formula "inf"'
+        raise BindingError("must be finite", value.position, hint)
+    return number
+
+
 def checked(integer: bool, bounds: Bounds, value: float, position: Position | None = None) -> float:
-    """`value`, if it is whole where it must be and within bounds; raises `BindingError` otherwise."""
+    """`value`, if it is a number, whole where it must be, and within bounds; raises `BindingError` otherwise."""
+    if math.isnan(value):
+        raise BindingError("must be a number, not nan", position)
     if integer:
-        if value != value or value in (float("inf"), float("-inf")) or value != int(value):
-            raise BindingError(f"must be a whole number, not {value:g}", position)
+        if math.isinf(value) or value != int(value):
+            raise BindingError(f"must be a whole number, not {value:.10g}", position)
         value = int(value)
     if (wrong := bounds.violated(value)) is not None:
-        raise BindingError(f"{wrong}{' ' + bounds.unit if bounds.unit else ''}, not {value:g}", position)
+        raise BindingError(f"{wrong}{' ' + bounds.unit if bounds.unit else ''}, not {value:.10g}", position)
+    if integer and abs(value) > _EXACT:
+        raise BindingError(f"must be from -2**53 to 2**53, not {value:.10g}", position)
     return value
 
 
@@ -229,7 +244,7 @@ def _describe(data: Any) -> str:
         case bool():
             return str(data).lower()
         case int() | float():
-            return f"the number {data:g}"
+            return f"the number {data:.10g}"
         case str():
             return f"'{data}'" if len(data) <= 60 else f"'{data[:57]}...'"
         case tuple() | list():
@@ -239,4 +254,4 @@ def _describe(data: Any) -> str:
 
 
 def _quote_hint(data: Any) -> str | None:
-    return f'write it in quotes: "{data:g}"' if isinstance(data, int | float) and not isinstance(data, bool) else None
+    return f'write it in quotes: "{data!r}"' if isinstance(data, int | float) and not isinstance(data, bool) else None

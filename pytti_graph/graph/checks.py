@@ -2,98 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from pytti_graph.core.arguments import NumberType, ReferenceType
 from pytti_graph.core.errors import GraphError, Position, Problem, did_you_mean
 from pytti_graph.core.formulas import Reference
-from pytti_graph.core.nodes import NUMBER, NodeSpec, Parameter
+from pytti_graph.core.nodes import MOVES, NUMBER, NodeSpec, Parameter
 from pytti_graph.core.plugins import Registry
 from pytti_graph.core.types import Bounds, Clock
-from pytti_graph.graph.binding import BindingError, Bound, Computed, Constant, Link, Parsed, bind, number
+from pytti_graph.graph.binding import BindingError, Bound, Computed, Constant, bind, number
+from pytti_graph.graph.checked import CheckedGraph, CheckedNode, Use
 from pytti_graph.graph.document import Document, Entry, NodeText, Value
+from pytti_graph.graph.outputs import output_clashes
+from pytti_graph.graph.structure import loops, needed_by, sinks
 
-QUOTE_HINT = "if this belongs to the text, write the text in double quotes"
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A reference that an argument makes: to what, of which wire type it must be, and where it stands."""
-
-    argument: str
-    reference: Reference
-    wire: str
-    place: Position | None
-    hint: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedNode:
-    """A node whose arguments fit its schema.
-
-    Attributes:
-        id: Its name in the graph.
-        spec: Its type.
-        arguments: Every argument of the schema, given or default.
-        position: Of its id.
-        places: Where the given arguments stand.
-    """
-
-    id: str
-    spec: NodeSpec
-    arguments: Mapping[str, Bound]
-    position: Position | None = None
-    places: Mapping[str, Position | None] = field(default_factory=dict)
-
-    def references(self) -> Iterator[Use]:
-        """Every reference it makes."""
-        for name, bound in self.arguments.items():
-            match bound:
-                case Link(references, _, places):
-                    parameter = self.spec.parameter(name)
-                    assert parameter is not None
-                    assert isinstance(parameter.type, ReferenceType)
-                    for reference, place in zip(references, places, strict=True):
-                        yield Use(name, reference, parameter.type.wire, place)
-                case Computed():
-                    yield from _uses(name, bound)
-                case Parsed(formulas=formulas):
-                    for computed in formulas:
-                        yield from _uses(name, computed, QUOTE_HINT)
-                case _:
-                    pass
-
-
-def _uses(name: str, computed: Computed, hint: str | None = None) -> Iterator[Use]:
-    for reference in computed.formula.references:
-        yield Use(name, reference, NUMBER, computed.at(reference.offset), hint)
-
-
-@dataclass(frozen=True)
-class CheckedGraph:
-    """A graph whose every node, argument and reference is right.
-
-    Attributes:
-        name: For the run folder.
-        seed: As given in the file, or None.
-    """
-
-    name: str
-    title: str
-    seed: int | None
-    clock: Clock
-    variables: Mapping[str, float | str]
-    nodes: Mapping[str, CheckedNode]
-
+__all__ = ["CLOCK_ARGUMENTS", "CheckedGraph", "CheckedNode", "Use", "check", "in_file_order", "output_problem"]
 
 REMEMBERED = frozenset({"Image", "Mask", "Depth", "Loss", NUMBER})
 """What `previous(...)` can keep from one frame to the next."""
 
 
 def check(document: Document, registry: Registry) -> CheckedGraph:
-    """Check every node; raises `GraphError` with all problems found."""
+    """Check every node.
+
+    Raises:
+        GraphError: All that is wrong with the nodes and with their references; if that is something, then also loops
+            and output clashes, as far as they can be told. What else is wrong only a graph whose nodes are right can
+            tell: see `compile_plan`.
+    """
     problems: list[Problem] = []
     variables: dict[str, Any] = {name: entry.value.plain() for name, entry in document.variables.items()}
     clock = _clock(document, variables, problems)
@@ -106,8 +45,28 @@ def check(document: Document, registry: Registry) -> CheckedGraph:
     if not document.nodes:
         problems.append(Problem("the graph has no nodes", hint="add some under 'nodes:'"))
     if problems:
-        raise GraphError(in_file_order(problems))
+        raise GraphError(in_file_order([*problems, *_between(nodes)]))
     return CheckedGraph(document.name, document.title, document.seed, clock, variables, nodes)
+
+
+def _between(nodes: Mapping[str, CheckedNode]) -> list[Problem]:
+    """What is wrong between nodes, some of which may have arguments that could not be read."""
+    whole = {node.id: node for node in nodes.values() if len(node.arguments) == len(node.spec.parameters)}
+    return [*output_clashes(whole), *loops(nodes, needed_by(nodes, sinks(nodes)))]
+
+
+def output_problem(reference: Reference, graph: CheckedGraph) -> str | None:
+    """What is wrong with handing out the picture that a reference stands for, or None."""
+    node = graph.nodes.get(reference.node)
+    if reference.previous:
+        wrong, hint = "a picture of the frame before cannot be handed out", f"give '{reference.node}' itself"
+    elif node is None:
+        wrong, hint = f"there is no node '{reference.node}'", did_you_mean(reference.node, graph.nodes) or ""
+        hint = hint or _candidates("Image", graph.nodes) or ""
+    else:
+        mismatch, more = _mismatch(reference, node.spec, "Image", graph.nodes)
+        wrong, hint = mismatch or "", more or ""
+    return "; ".join(filter(None, [wrong, hint])) or None
 
 
 def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
@@ -119,12 +78,15 @@ def _place(position: Position | None) -> tuple[str, int, int]:
     return (position.file, position.line, position.column) if position else ("", 0, 0)
 
 
+_MOST = 10**7
+"""Frames, or steps of a frame: more is a slip, and no rendering would end."""
+
 CLOCK_ARGUMENTS: dict[str, NumberType] = {
-    "frames": NumberType(True, Bounds(ge=1)),
-    "fps": NumberType(False, Bounds(gt=0)),
-    "scene_frames": NumberType(True, Bounds(ge=1)),
-    "steps": NumberType(True, Bounds(ge=0, draft=0.35)),
-    "warmup": NumberType(True, Bounds(ge=0, draft=0.35)),
+    "frames": NumberType(True, Bounds(ge=1, le=_MOST)),
+    "fps": NumberType(False, Bounds(gt=0, le=1000)),
+    "scene_frames": NumberType(True, Bounds(ge=1, le=_MOST)),
+    "steps": NumberType(True, Bounds(ge=0, le=_MOST, draft=0.35)),
+    "warmup": NumberType(True, Bounds(ge=0, le=_MOST, draft=0.35)),
 }
 
 
@@ -163,6 +125,8 @@ def _node(
             arguments[parameter.name] = _argument(parameter, text, variables)
         except BindingError as error:
             problems.append(error.problem(text.id, parameter.name))
+    if spec.trainable:
+        problems.extend(_missing_in_moves(text, spec, arguments))
     complete = all(parameter.name in arguments for parameter in spec.parameters)
     places = {entry.key: entry.value.position for entry in text.arguments.values()}
     if len(problems) > before and not complete:
@@ -170,20 +134,37 @@ def _node(
     return CheckedNode(text.id, spec, arguments, text.position, places)
 
 
+def _missing_in_moves(text: NodeText, spec: NodeSpec, arguments: Mapping[str, Bound]) -> Iterator[Problem]:
+    """What `start` and `warp` need besides the reference that asks for them."""
+    lacking = {name for name, bound in arguments.items() if bound == Constant(None)}
+    missing: dict[str, None] = {}
+    for phase in MOVES:
+        needed = spec.needed_in(phase)
+        if needed and needed[0] in arguments and needed[0] not in lacking:
+            missing |= dict.fromkeys(name for name in needed if name in lacking)
+    for parameter in spec.parameters:
+        if parameter.name in missing:
+            yield _missing(parameter, text).problem(text.id, parameter.name)
+
+
 def _argument(parameter: Parameter, text: NodeText, variables: Mapping[str, Any]) -> Bound:
     entry = text.arguments.get(parameter.name)
     if entry is None:
         if parameter.required:
-            hint = f"add '{parameter.name}: ...' ({parameter.type})"
-            raise BindingError("missing argument", text.position, hint)
+            raise _missing(parameter, text)
         return _default(parameter, variables)
     if entry.value.data is None and parameter.optional:
         return Constant(None)
     return bind(parameter.type, entry.value, variables)
 
 
+def _missing(parameter: Parameter, text: NodeText) -> BindingError:
+    hint = f"add '{parameter.name}: ...' ({parameter.type})"
+    return BindingError("missing argument", text.position, hint)
+
+
 def _default(parameter: Parameter, variables: Mapping[str, Any]) -> Bound:
-    if parameter.default is None or not isinstance(parameter.default, str | int | float):
+    if not isinstance(parameter.default, str | int | float) or parameter.default in (math.inf, -math.inf):
         return Constant(parameter.default)
     if isinstance(parameter.type, ReferenceType):
         raise BindingError("missing argument", None)
@@ -234,6 +215,9 @@ def _mismatch(
     found = spec.returns if reference.port is None else spec.ports[reference.port]
     if reference.previous and found not in REMEMBERED:
         return f"previous(...) cannot keep {found}", f"it keeps {', '.join(sorted(REMEMBERED))}"
+    if reference.initial is not None and found != NUMBER:
+        hint = f"write {replace(reference, initial=None)}, which on frame 0 is its first value"
+        return f"only a number can be given an initial value, but '{reference.node}' gives {found}", hint
     if found != wire:
         name = reference.node + (f".{reference.port}" if reference.port else "")
         return f"expected {wire}, but '{name}' ({spec.type}) gives {found}", _candidates(wire, nodes)

@@ -12,7 +12,7 @@ from typing import Any
 from pytti_graph.core.errors import GraphError, Position, Problem, UsageError, did_you_mean
 from pytti_graph.core.formulas import CLOCK_NAMES, reserved
 from pytti_graph.graph.interpolation import Origin, interpolate
-from pytti_graph.graph.scalars import NOT_YAML, flow, quoted, scalar
+from pytti_graph.graph.scalars import MAX_DIGITS, NOT_YAML, flow, quoted, scalar
 from pytti_graph.graph.values import NAME, Entry, Value
 from pytti_graph.graph.yaml_reader import MAX_DEPTH, MAX_SIZE, read_yaml
 from pytti_graph.graph.yaml_slips import undecodable
@@ -147,6 +147,8 @@ def value_of(data: Any, problems: list[Problem], where: str = "", depth: int = 0
         return Value(tuple(value_of(item, problems, where, depth + 1) for item in data))
     elif isinstance(data, str) and (match := NOT_YAML.search(data)):
         problems.append(Problem(f"{where}: a character that no text should hold (U+{ord(match.group()):04X})"))
+    elif isinstance(data, int) and abs(data) >= 10**MAX_DIGITS:
+        problems.append(Problem(f"{where}: the number has too many digits"))
     elif data is None or isinstance(data, bool):
         return Value(data)
     else:

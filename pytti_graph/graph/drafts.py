@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pytti_graph.core.arguments import NumberType
 from pytti_graph.graph.binding import Computed, Constant
-from pytti_graph.graph.checks import CLOCK_ARGUMENTS, CheckedGraph
+from pytti_graph.graph.checked import CheckedGraph
+from pytti_graph.graph.checks import CLOCK_ARGUMENTS
 
 
 def draft_settings(graph: CheckedGraph) -> dict[str, float | str]:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pytti_graph.core.errors import MissingError
 from pytti_graph.core.nodes import Rate
 from pytti_graph.graph.binding import Link
-from pytti_graph.graph.checks import CheckedNode
+from pytti_graph.graph.checked import CheckedNode
 from pytti_graph.graph.document import Document, Value
 from pytti_graph.graph.plan import Plan
-from pytti_graph.graph.training import trainings
 
 _LONGEST = 44
 
@@ -74,9 +73,7 @@ def draw(document: Document, plan: Plan) -> Drawing:
             outputs.setdefault(arrow.source, {})[arrow.port] = None
     boxes = tuple(_box(node, plan, document, tuple(outputs.get(id, ()))) for id, node in plan.graph.nodes.items())
     moves = tuple(
-        Arrow(training.optimiser, None, image, "", "step")
-        for training in trainings(plan.graph)
-        for image in training.images
+        Arrow(optimiser.node, None, image, "", "step") for optimiser in plan.optimisers for image in optimiser.images
     )
     return Drawing(plan.graph.title or plan.graph.name, boxes, arrows, moves)
 

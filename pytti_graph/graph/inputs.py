@@ -8,7 +8,7 @@ from pathlib import Path
 from pytti_graph.core.errors import Problem, UsageError, did_you_mean
 from pytti_graph.core.paths import resolve
 from pytti_graph.graph.binding import FileName
-from pytti_graph.graph.checks import CheckedGraph, CheckedNode
+from pytti_graph.graph.checked import CheckedGraph, CheckedNode
 
 
 def input_problems(graph: CheckedGraph, folder: Path, allowed: Sequence[Path] = ()) -> Iterator[Problem]:

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pytti_graph.core.arguments import ReferenceType
-from pytti_graph.core.errors import GraphError, Problem
 from pytti_graph.core.formulas import Reference
 from pytti_graph.core.nodes import Phase, Rate
 from pytti_graph.graph.binding import Bound, Computed, Constant, FileName, Link, Parsed
-from pytti_graph.graph.checks import CheckedGraph, CheckedNode
+from pytti_graph.graph.checked import CheckedGraph, CheckedNode
+from pytti_graph.graph.order import depth_first
 
 Kind = Literal["init", "start", "warp", "forward", "formula", "port", "values", "list", "parameters", "optimise"]
 
@@ -63,7 +62,7 @@ class Network:
     """Operations and slots of a whole graph.
 
     Attributes:
-        operations: All of them, in no particular order.
+        operations: All of them, as the nodes stand in the file.
         maker: For each slot the index of the operation that fills it, or None.
         constants: Slots with a fixed value.
         files: Slots with a path to resolve.
@@ -136,10 +135,24 @@ class Network:
             if (maker := self.maker[slot]) is not None:
                 yield maker
 
+    def order(self) -> list[int]:
+        """All operations, each after what it depends on, whatever the order of the nodes in the file.
+
+        Autograd adds gradients up in the order in which values were made, so this order decides the last bits of a
+        picture: what the optimisers need comes first, as their losses ask for it, then the writers', then the rest.
+        """
+
+        def rank(index: int) -> tuple[bool, bool, str, str]:
+            operation = self.operations[index]
+            writes = operation.kind == "forward" and self.graph.nodes[operation.node].spec.returns is None
+            return operation.kind != "optimise", not writes, operation.node, operation.name
+
+        roots = sorted(range(len(self.operations)), key=rank)
+        return depth_first(roots, lambda index: self.dependencies(self.operations[index]))
+
 
 def build(graph: CheckedGraph, outputs: Sequence[Reference] = ()) -> Network:
-    """Lay a checked graph out as operations; raises `GraphError` for loops that no `previous` closes."""
-    _refuse_loops(graph)
+    """Lay a checked graph without loops out as operations."""
     network = Network(graph)
     for node in graph.nodes.values():
         network.values[node.id] = network.slot()
@@ -148,34 +161,6 @@ def build(graph: CheckedGraph, outputs: Sequence[Reference] = ()) -> Network:
     for reference in (*outputs, *network.previous):
         network.port(reference.node, reference.port)
     return network
-
-
-def _refuse_loops(graph: CheckedGraph) -> None:
-    import networkx as nx  # imported late: it takes longer than everything that does not need it
-
-    edges: Any = nx.DiGraph()
-    edges.add_nodes_from(graph.nodes)
-    for node in graph.nodes.values():
-        edges.add_edges_from((use.reference.node, node.id) for use in node.references() if not use.reference.previous)
-    order = {id: index for index, id in enumerate(graph.nodes)}
-    problems = []
-    for component in nx.strongly_connected_components(edges):
-        members = sorted(component, key=order.__getitem__)
-        if len(members) > 1 or edges.has_edge(members[0], members[0]):
-            inside = nx.DiGraph((id, user) for id in members for user in edges[id] if user in component)
-            problems.append(_loop(graph, nx.find_cycle(inside, members[0])))
-    if problems:
-        raise GraphError(problems)
-
-
-def _loop(graph: CheckedGraph, cycle: Sequence[tuple[str, str]]) -> Problem:
-    path = [*(source for source, _ in cycle), cycle[0][0]]
-    source, target = cycle[-1]
-    node = graph.nodes[target]
-    uses = (use for use in node.references() if use.reference.node == source and not use.reference.previous)
-    use = next(uses)
-    hint = f"to use the value of the frame before, write previous({source}) in '{target}.{use.argument}'"
-    return Problem(f"a loop of nodes: {' -> '.join(path)}", use.place, target, use.argument, hint)
 
 
 def _add_node(network: Network, node: CheckedNode) -> None:
@@ -198,7 +183,7 @@ def _move(
 ) -> int | None:
     """`start` or `warp`, if the graph gives all that it needs."""
     phase = node.spec.phase(name)
-    if phase is None or any(_is_missing(node, key) for key in phase.parameters if key not in phase.injected):
+    if phase is None or any(node.lacks(argument) for argument in node.spec.needed_in(name)):
         return None
     inputs = [network.objects[node.id], *_inputs(network, node, phase, arguments)]
     earlier = network.phases.get((node.id, "start"))
@@ -206,13 +191,6 @@ def _move(
     network.add(name, node.id, f"{node.id}.{name}", inputs, after=after, detail=phase.parameters)
     network.phases[node.id, name] = len(network.operations) - 1
     return len(network.operations) - 1
-
-
-def _is_missing(node: CheckedNode, argument: str) -> bool:
-    bound = node.arguments[argument]
-    parameter = node.spec.parameter(argument)
-    assert parameter is not None
-    return isinstance(bound, Constant) and bound.value is None and isinstance(parameter.type, ReferenceType)
 
 
 def _forward(network: Network, node: CheckedNode, arguments: Mapping[str, int], after: list[int]) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytti_graph.core.errors import Problem
 from pytti_graph.graph.binding import FileName
-from pytti_graph.graph.checks import CheckedGraph, CheckedNode
+from pytti_graph.graph.checked import CheckedNode
 
 FRAMES = "folder"
-RESERVED = ("graph.yaml", "run.json", "losses.jsonl", "checkpoint.safetensors", "preview.png", ".lock")
 GRAPH = "graph.yaml"
 RECORD = "run.json"
 LOSSES = "losses.jsonl"
@@ -33,16 +32,16 @@ class _Output:
         return [str(use.reference) for use in self.node.references() if use.wire == "Image"]
 
 
-def output_clashes(graph: CheckedGraph, reserved: Sequence[str] = RESERVED) -> list[Problem]:
+def output_clashes(nodes: Mapping[str, CheckedNode], reserved: Sequence[str] = RESERVED) -> list[Problem]:
     """What the writers of a graph would overwrite of each other's.
 
     Writers of the same picture may share a `folder` of frames; every other path must be a writer's own.
 
     Args:
-        graph: The graph.
+        nodes: The nodes of the graph, by id.
         reserved: Names in the run folder that belong to the engine.
     """
-    outputs = list(_outputs(graph))
+    outputs = list(_outputs(nodes))
     taken = {_normal(name) for name in reserved}
     problems = [_problem(output, "is written by the engine itself") for output in outputs if output.path in taken]
     first: dict[str, _Output] = {}
@@ -53,8 +52,8 @@ def output_clashes(graph: CheckedGraph, reserved: Sequence[str] = RESERVED) -> l
     return problems
 
 
-def _outputs(graph: CheckedGraph) -> Iterator[_Output]:
-    for node in graph.nodes.values():
+def _outputs(nodes: Mapping[str, CheckedNode]) -> Iterator[_Output]:
+    for node in nodes.values():
         for argument, bound in node.arguments.items():
             if isinstance(bound, FileName) and bound.direction == "output":
                 yield _Output(node, argument, _normal(bound.text))

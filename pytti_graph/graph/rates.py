@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pytti_graph.core.errors import GraphError, Problem
+from pytti_graph.core.errors import Problem
 from pytti_graph.core.nodes import Rate
-from pytti_graph.graph.network import CLOCK_RATES, Network, Operation
+from pytti_graph.graph.network import CLOCK_RATES, Kind, Network, Operation
 
 ORDER: Mapping[Rate, int] = {"once": 0, "frame": 1, "step": 2}
+_LIMITS: Mapping[Kind, Rate] = {"init": "once", "start": "frame", "warp": "frame"}
 _WORDS: Mapping[Rate, str] = {"once": "never changes", "frame": "changes every frame", "step": "changes every step"}
 
 
@@ -25,49 +26,28 @@ _FRAME_HINT = "use what changes once a frame: frame/frames instead of progress, 
 _NEVER = Change("once", "nothing it uses changes")
 
 
-def infer(network: Network, movers: Mapping[str, str]) -> list[Change]:
+def infer(network: Network, order: Iterable[int], movers: Mapping[str, str], problems: list[Problem]) -> list[Change]:
     """The change rate of each operation's value.
 
     Args:
         network: The operations.
+        order: All of them, each after what it depends on.
         movers: For each image that is optimised, its optimiser.
-
-    Raises:
-        GraphError: A phase that is called once or once a frame reads something that changes faster.
+        problems: Where a phase that is called once or once a frame reads what changes faster is added to these.
     """
-    order, outside = topological_order(network), _outside(network)
+    outside = _outside(network)
     changes: dict[int, Change] = {}
-    problems: list[Problem] = []
     for index in order:
         operation = network.operations[index]
         inputs = [_slot_change(network, changes, outside, slot) for slot in operation.inputs]
         fastest = max(inputs, key=lambda change: ORDER[change.rate], default=_NEVER)
-        limit: Rate | None = {"init": "once", "start": "frame", "warp": "frame"}.get(operation.kind)  # type: ignore[assignment]
-        if limit is not None and ORDER[fastest.rate] > ORDER[limit]:
-            problems.append(_too_fast(network, operation, inputs, fastest, limit))
         own = _own_change(network, operation, movers)
         changes[index] = own if ORDER[own.rate] >= ORDER[fastest.rate] else fastest
-    if problems:
-        raise GraphError(problems)
+        limit = _LIMITS.get(operation.kind)
+        if limit is not None and ORDER[fastest.rate] > ORDER[limit]:
+            problems.append(_too_fast(network, operation, inputs, fastest, limit))
+            changes[index] = own
     return [changes[index] for index in range(len(network.operations))]
-
-
-def topological_order(network: Network) -> list[int]:
-    """Operations such that each comes after what it depends on (Kahn's algorithm, stable)."""
-    waiting = [0] * len(network.operations)
-    users: list[list[int]] = [[] for _ in network.operations]
-    for index, operation in enumerate(network.operations):
-        for other in network.dependencies(operation):
-            waiting[index] += 1
-            users[other].append(index)
-    order = [index for index, count in enumerate(waiting) if count == 0]
-    for index in order:
-        for user in users[index]:
-            waiting[user] -= 1
-            if waiting[user] == 0:
-                order.append(user)
-    assert len(order) == len(network.operations), "loops are refused before"
-    return order
 
 
 def _slot_change(network: Network, changes: Mapping[int, Change], outside: Mapping[int, Change], slot: int) -> Change:

@@ -12,7 +12,7 @@ from pytti_graph.graph.document import Document, Value
 
 
 def check_requirements(document: Document) -> None:
-    """Check that all distributions are installed that a graph asks for, such as `requires: [pytti-graph-imagenet>=0.1]`.
+    """Check that what a graph asks for is installed, such as `requires: [pytti-graph-imagenet>=0.1]`.
 
     Raises:
         GraphError: An entry is not a requirement.

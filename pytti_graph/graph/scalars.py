@@ -19,7 +19,8 @@ _INTEGER = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*")
-_MAX_DIGITS = 100
+MAX_DIGITS = 100
+"""Of a number; more than any quantity has."""
 
 _BEYOND = r"\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff"
 NOT_YAML = re.compile(rf"[^\t\n\r\x20-\x7e\x85\u2028\u2029{_BEYOND}]")
@@ -37,7 +38,7 @@ def resolve(text: str) -> bool | int | float | str | None:
         return _CONSTANTS[text]
     if text[0] not in "+-.0123456789":
         return text
-    if len(text) > _MAX_DIGITS and _FLOAT.fullmatch(text):
+    if len(text) > MAX_DIGITS and (_FLOAT.fullmatch(text) or _BASED.fullmatch(text)):
         raise ValueError("the number has too many digits")
     if _INTEGER.fullmatch(text):
         return int(text)

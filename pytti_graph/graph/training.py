@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytti_graph.core.arguments import ReferenceType
-from pytti_graph.core.errors import GraphError, Problem
+from pytti_graph.core.errors import Problem
 from pytti_graph.core.formulas import Reference
 from pytti_graph.graph.binding import Link
-from pytti_graph.graph.checks import CheckedGraph, CheckedNode, Use
+from pytti_graph.graph.checked import CheckedGraph, CheckedNode, Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Training:
     Attributes:
         optimiser: Its node's id.
         losses: References to its losses, in order.
-        images: Ids of the trainable nodes that its losses reach, in the order of the graph.
+        images: Ids of the trainable nodes that its losses reach, in the order in which they reach them.
     """
 
     optimiser: str
@@ -27,9 +27,8 @@ class Training:
     images: tuple[str, ...]
 
 
-def trainings(graph: CheckedGraph) -> tuple[Training, ...]:
-    """What each optimiser of the graph does; raises `GraphError` where gradients have no way to a parameter."""
-    problems: list[Problem] = []
+def trainings(graph: CheckedGraph, problems: list[Problem]) -> tuple[Training, ...]:
+    """What each optimiser of the graph does; where gradients have no way to a parameter is added to `problems`."""
     found: list[Training] = []
     owner: dict[str, str] = {}
     for node in graph.nodes.values():
@@ -40,33 +39,30 @@ def trainings(graph: CheckedGraph) -> tuple[Training, ...]:
             if (other := owner.setdefault(image, node.id)) != node.id:
                 problems.append(_shared(node, image, other))
         found.append(training)
-    if problems:
-        raise GraphError(problems)
     return tuple(found)
 
 
 def _training(graph: CheckedGraph, node: CheckedNode, problems: list[Problem]) -> Training:
     losses: list[Reference] = []
-    reached: set[str] = set()
+    reached: dict[str, None] = {}
     for use in node.references():
         if use.wire != "Loss":
             continue
         losses.append(use.reference)
-        images = set() if use.reference.previous else _reach(graph, use.reference.node)
+        images = [] if use.reference.previous else _reach(graph, use.reference.node)
         if not images:
             problems.append(_no_path(graph, node, use))
-        reached |= images
-    return Training(node.id, tuple(losses), tuple(id for id in graph.nodes if id in reached))
+        reached |= dict.fromkeys(images)
+    return Training(node.id, tuple(losses), tuple(reached))
 
 
-def _reach(graph: CheckedGraph, start: str) -> set[str]:
+def _reach(graph: CheckedGraph, start: str) -> list[str]:
     """Trainable nodes upstream of `start` along differentiable inputs."""
-    seen, waiting, found = {start}, [start], set()
+    seen, waiting, found = {start}, [start], []
     while waiting:
         node = graph.nodes[waiting.pop()]
         if node.spec.trainable:
-            found.add(node.id)
-            continue
+            found.append(node.id)
         for reference in _differentiable(node):
             if reference.node not in seen:
                 seen.add(reference.node)

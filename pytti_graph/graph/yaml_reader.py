@@ -128,7 +128,7 @@ class _Reader:
         try:
             return Value(resolve(event.value), position, scalar)
         except ValueError as error:
-            self._problem(str(error), event, "write fewer digits, or .inf")
+            self._problem(str(error), event, "write fewer digits")
             return Value(0, position, scalar)
 
     def _items(self, depth: int) -> Iterator[Value]:

@@ -5,7 +5,20 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from pytti_graph import Bounds, Image, InputPath, Loss, Moment, Number, Parameters, Perceptor, Stream, Wire, node
+from pytti_graph import (
+    Bounds,
+    Image,
+    InputPath,
+    Loss,
+    Moment,
+    Number,
+    Parameters,
+    Perceptor,
+    Stream,
+    Warp,
+    Wire,
+    node,
+)
 from pytti_graph.core.arguments import ChoiceType, ListType, NumberType, PathType, ReferenceType, TextType
 from pytti_graph.core.nodes import NodeSpec, spec_of
 
@@ -120,6 +133,26 @@ def test_what_only_starts_an_image_need_not_be_given():
     """`start` is optional, whatever the signature says."""
     assert not spec_of(Stateful).parameter("start").required
     assert spec_of(Stateful).parameter("side").required
+
+
+def test_what_a_phase_needs_begins_with_the_reference_that_asks_for_it():
+    """What has a default, or is needed anyway, does not ask for it."""
+
+    @node("test.moved")
+    class Moved:
+        def start(self, strength: Number, start: Image, mask: Image | None = None, side: Number = 1.0) -> None: ...
+
+        def warp(self, image: Image, warp: Warp) -> None: ...
+
+        def parameters(self): ...
+
+        def forward(self, image: Image) -> Image: ...
+
+    spec = NodeSpec.from_json(json.loads(json.dumps(spec_of(Moved).to_json())))
+    assert spec.needed_in("start") == ("start", "strength")
+    assert spec.needed_in("warp") == ("warp",)
+    assert [parameter.name for parameter in spec.parameters if parameter.conditional] == ["strength", "start", "warp"]
+    assert spec.parameter("image").required
 
 
 def test_fields_of_the_value_are_ports():

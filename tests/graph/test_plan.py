@@ -160,6 +160,35 @@ def test_a_value_that_depends_on_itself_needs_an_initial_value(picture_graph):
     assert list(picture_graph(loop).plan().initial.values()) == [3]
 
 
+def test_a_picture_that_depends_on_itself_is_shown_a_way_out(picture_graph):
+    """Through what it depends on itself, and what to write instead."""
+    loop = {
+        "late": ("tiny.pass", {"image": "previous(larger)"}),
+        "larger": ("tiny.pass", {"image": "late"}),
+        "out": ("tiny.sink", {"image": "larger"}),
+    }
+    (problem,) = refused(lambda: picture_graph(loop))
+    assert "late: previous(larger) has no value on frame 0: its first value depends on itself" in problem
+    assert "(larger -> late -> larger); use it in the warp or the losses of an image" in problem
+    (problem,) = refused(lambda: picture_graph({"canvas": ("tiny.canvas", {"start": "previous(canvas)"})}))
+    assert "give 'canvas.start' a picture that does not depend on it" in problem
+    begun = {"canvas": ("tiny.canvas", {"start": "p"}), "p": "tiny.plain"}
+    assert "start" in [call.kind for call in picture_graph(begun).plan().first]
+
+
+def test_a_number_on_the_way_can_begin_a_loop_of_pictures(picture_graph):
+    """It is the one that can be given a first value."""
+    loop = {
+        "bright": ("tiny.measure", {"image": "level"}),
+        "level": ("tiny.plain", {"value": "previous(bright) + 1"}),
+        "out": ("tiny.sink", {"image": "level"}),
+    }
+    (problem,) = refused(lambda: picture_graph(loop))
+    assert "(bright -> level -> bright); give it one: previous(bright, 0)" in problem
+    loop["level"] = ("tiny.plain", {"value": "previous(bright, 0) + 1"})
+    assert picture_graph(loop).plan().initial
+
+
 def test_every_loss_needs_a_way_to_a_parameter(picture_graph):
     """Even if other losses have one."""
     problems = refused(
@@ -238,3 +267,42 @@ def test_values_are_let_go_after_their_last_use(graph, length):
     kept = {slot for _, slot in plan.optimisers[0].losses}
     made = {call.output for call in plan.step if call.name != "canvas"}
     assert made - kept <= released | {call.output for call in plan.step if call.kind == "list"}
+
+
+def test_frame_0_lets_go_too(picture_graph):
+    """Of all that its steps and its end do not read."""
+    plan = picture_graph(
+        {
+            "p": ("tiny.plain", {"value": "t"}),
+            "q": ("tiny.pass", {"image": "p"}),
+            "r": ("tiny.pass", {"image": "q"}),
+            "off": ("tiny.compare", {"image": "canvas", "target": "r"}),
+        }
+    ).plan()
+    for calls in (plan.first, plan.frame):
+        slots = {call.name: call.output for call in calls}
+        released = {slot for call in calls for slot in call.release}
+        assert {slots["p"], slots["q"]} <= released
+        assert slots["r"] not in released
+
+
+def test_what_an_optimiser_reads_is_kept_for_it(graph):
+    """A learning rate that changes at every step, and the losses."""
+    plan = graph(
+        {
+            "canvas": "tiny.canvas",
+            "off": ("tiny.loss", {"image": "canvas"}),
+            "optimise": ("tiny.sgd", {"losses": "off", "learning_rate": "0.1 * (1 - progress)"}),
+            "out": ("tiny.sink", {"image": "canvas"}),
+        }
+    ).plan()
+    read = {*plan.optimisers[0].call.inputs}
+    assert not read & {slot for call in plan.step for slot in call.release}
+    assert read & {call.output for call in plan.step if call.kind == "formula"}
+
+
+def test_a_phase_that_reads_too_fast_is_refused_once(picture_graph):
+    """What depends on it is not to blame."""
+    nodes = {"canvas": ("tiny.canvas", {"width": "step", "start": "p"}), "p": "tiny.plain"}
+    (problem,) = refused(lambda: picture_graph(nodes))
+    assert "width is read once" in problem
