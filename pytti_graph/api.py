@@ -18,7 +18,7 @@ from pytti_graph.core.arguments import PathType
 from pytti_graph.core.errors import GraphError, Interrupted, Problem, PyttiGraphError, UsageError
 from pytti_graph.core.formulas import TextSyntaxError, parse_reference
 from pytti_graph.core.plugins import BUILT_IN, Registry, installed
-from pytti_graph.graph.checks import CheckedGraph, check, in_file_order
+from pytti_graph.graph.checks import CheckedGraph, check, in_file_order, output_problem
 from pytti_graph.graph.document import (
     Document,
     DocumentError,
@@ -151,13 +151,16 @@ class Graph:
             images = writer_images(self.checked)
             if not write and not images:
                 images = [parse_reference(id) for id in _images(self.checked)[:1]]
+            if not write and len(images) > 1:
+                names = ", ".join(map(str, images))
+                raise UsageError(f"several pictures are written ({names})", hint="say which to hand out, with output=")
             return images
         try:
             reference = parse_reference(output)
         except TextSyntaxError as error:
             raise UsageError(f"output '{output}': {error}") from None
-        if reference.node not in _images(self.checked):
-            raise UsageError(f"output '{output}' is not a picture; pictures here: {', '.join(_images(self.checked))}")
+        if (wrong := output_problem(reference, self.checked)) is not None:
+            raise UsageError(f"output '{output}': {wrong}")
         return [reference]
 
     def render(
@@ -282,8 +285,8 @@ class Job:
 
     @property
     def folder(self) -> Path | None:
-        """The run folder, or None."""
-        return self.rendering.folder.path if self.rendering.folder else None
+        """The run folder, as seen from the present one, or None."""
+        return self.rendering.folder.shown if self.rendering.folder else None
 
     def frames(self) -> Iterator[Frame]:
         """Render, once; yields each frame when it is finished and written."""

@@ -220,7 +220,7 @@ class Rendering:
         return self._interrupted(frame, machine.moment.step)
 
     def _interrupted(self, frame: int, step: int) -> Interrupted:
-        hint = f"continue with 'pytti-graph resume {self.folder.path}'" if self.folder is not None else None
+        hint = f"continue with 'pytti-graph resume {self.folder.shown}'" if self.folder is not None else None
         return Interrupted(f"stopped at frame {frame}, step {step}", hint=hint)
 
     def _close(self, machine: Machine) -> None:

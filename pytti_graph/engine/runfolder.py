@@ -92,6 +92,12 @@ class RunFolder:
             raise UsageError(f"{self.path / GRAPH} cannot be read: {error}") from None
 
     @property
+    def shown(self) -> Path:
+        """The folder as a person would type it here."""
+        here = Path.cwd()
+        return self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
+
+    @property
     def checkpoint(self) -> Path:
         """Where the checkpoint is, once there is one."""
         return self.path / CHECKPOINT

@@ -88,12 +88,12 @@ WHILE_RUNNING = {
     "division by zero at frame 17": (
         "[likeness]",
         '[likeness], learning_rate: "0.1 / abs(frame - 17)"',
-        "9:71: error: optimise: learning_rate: the formula '0.1 / abs(frame - 17)' gives no number: division by zero",
+        "9:71: error: optimise: learning_rate: division by zero in '0.1 / abs(frame - 17)' (frame = 17)",
     ),
     "not a number at frame 17": (
         "[likeness]",
         '[likeness], learning_rate: "sqrt(16 - frame)"',
-        "9:71: error: optimise: learning_rate: the formula 'sqrt(16 - frame)' gives no number: square root of -1",
+        "9:71: error: optimise: learning_rate: square root of -1 in 'sqrt(16 - frame)' (frame = 17)",
     ),
     "loss that is not a number": (
         "target: photo}",

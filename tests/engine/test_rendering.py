@@ -280,7 +280,7 @@ def test_graphs_without_problems_only_warn(picture_graph):
 
 def test_an_unknown_output_is_refused(picture_graph):
     """With the pictures there are."""
-    with pytest.raises(Exception, match="pictures here: canvas"):
+    with pytest.raises(Exception, match="write one of: canvas"):
         picture_graph().render(output="off")
 
 
