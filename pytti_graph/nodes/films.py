@@ -33,7 +33,6 @@ class Encoder:
         endings: Of files that can hold it, the usual first.
         qualities: The encoder's options for each quality.
         options: Its other options.
-        tag: Four letters that players look for in .mp4 and .mov, or empty for FFmpeg's choice.
     """
 
     name: str
@@ -41,7 +40,6 @@ class Encoder:
     endings: tuple[str, ...]
     qualities: Mapping[Quality, Mapping[str, str]]
     options: Mapping[str, str]
-    tag: str = ""
 
 
 def _crf(small: int, good: int, best: int) -> dict[Quality, Mapping[str, str]]:
@@ -56,9 +54,8 @@ _PRORES: dict[Quality, Mapping[str, str]] = {
 }
 CODECS: Mapping[Codec, Encoder] = {
     "h264": Encoder("libx264", "yuv420p", (".mp4", ".mov", ".mkv"), _crf(26, 18, 12), {"preset": "medium"}),
-    "h265": Encoder(
-        "libx265", "yuv420p", (".mp4", ".mov", ".mkv"), _crf(28, 20, 14), {"x265-params": "log-level=none"}, "hvc1"
-    ),
+    # PyAV 18.1 now and then fails to write H.265 into .mp4 and .mov ("not yet implemented").
+    "h265": Encoder("libx265", "yuv420p", (".mkv",), _crf(28, 20, 14), {"x265-params": "log-level=none"}),
     "vp9": Encoder("libvpx-vp9", "yuv420p", (".webm", ".mp4", ".mkv"), _crf(38, 28, 18), {"b": "0", "row-mt": "1"}),
     "av1": Encoder("libsvtav1", "yuv420p", (".mp4", ".webm", ".mkv"), _crf(40, 28, 18), {"preset": "6"}),
     "prores": Encoder("prores_ks", "yuv422p10le", (".mov", ".mkv"), _PRORES, {}),
@@ -73,6 +70,24 @@ def frame_rate(fps: float) -> Fraction:
         hint = "give the film's own 'fps'"
         raise UsageError(f"a film cannot have {fps:g} frames per second", argument="fps", hint=hint)
     return rate
+
+
+def check_size(width: int, height: int, codec: Codec) -> None:
+    """Try whether a codec takes pictures of this size; raises `RenderError` if not."""
+    encoder = CODECS[codec]
+    try:
+        trial = av.CodecContext.create(encoder.name, "w")
+    except av.codec.codec.UnknownCodecError:
+        return  # told when the film is made, with what to do
+    trial.width, trial.height = width + width % 2, height + height % 2
+    trial.pix_fmt, trial.time_base, trial.framerate = encoder.pixels, Fraction(1, 12), Fraction(12)
+    trial.options = dict(encoder.options)
+    try:
+        trial.open()
+    except (av.FFmpegError, OSError, ValueError) as error:
+        hint = "make the picture smaller, or choose another codec; frames without a film need no codec: write.frames"
+        message = f"{codec} cannot hold pictures of {width} x {height} pixels"
+        raise RenderError(message, argument="codec", hint=hint) from error
 
 
 def encode(frames: Sequence[Path], path: Path, rate: Fraction, codec: Codec, quality: Quality) -> None:
@@ -119,8 +134,6 @@ def _stream(container: Any, encoder: Encoder, rate: Fraction, quality: Quality, 
     context = stream.codec_context
     context.color_range, context.colorspace = ColorRange.MPEG, Colorspace.ITU709
     context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
-    if encoder.tag and container.format.name != "matroska":
-        context.codec_tag = encoder.tag
     return stream
 
 

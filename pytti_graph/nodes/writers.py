@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pytti_graph import Bounds, Clock, Files, Image, Moment, Number, OutputPath, UsageError, node
-from pytti_graph.nodes.films import CODECS, Codec, Quality, encode, frame_rate
+from pytti_graph.nodes.films import CODECS, Codec, Quality, check_size, encode, frame_rate
 
 
 @node("write.frames")
@@ -43,7 +43,7 @@ class Video:
         path: The film, inside the run folder; its ending says which container: .mp4, .mov, .mkv, .webm.
         folder: Where the frames are kept, inside the run folder. Writers of the same picture may share a folder.
         fps: Frames per second; the clock's if not given. Another number makes the film slower or faster.
-        codec: h264 plays everywhere; h265, vp9 and av1 are smaller; prores (in .mov) is for further editing.
+        codec: h264 plays everywhere; h265 (in .mkv), vp9 and av1 are smaller; prores (in .mov) is for further editing.
         quality: How much is kept: small, good or best.
     """
 
@@ -60,10 +60,14 @@ class Video:
         _check_ending(path, codec)
         self._files, self._path, self._folder = files, path, folder
         self._frames, self._codec, self._quality = clock.frames, codec, quality
+        self._checked = False
         self._rate = frame_rate(clock.fps if fps is None else fps)
 
     def forward(self, image: Image, moment: Moment) -> None:
         """Keep one frame."""
+        if not self._checked:
+            check_size(image.shape[3], image.shape[2], self._codec)
+            self._checked = True
         self._files.save_frame(self._folder, moment.frame, image)
 
     def close(self) -> None:
