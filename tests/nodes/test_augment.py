@@ -145,3 +145,15 @@ def test_no_global_generator(natural, stream):
     state = torch.get_rng_state()
     render(augment.classic(plain(natural(16, 16)), stream))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_grains_are_independent_normal_numbers(stream):
+    """Within a crop, between its pixels and channels, and at the same pixel of two crops."""
+    strip, places = augment.grain_strip(stream, 6, 64)
+    made = strip.index_select(0, places).view(6, 3, 64, 64)
+    assert abs(float(made.mean())) < 0.02
+    assert float(made.std()) == pytest.approx(1, abs=0.02)
+    assert float((made.abs() < 1).float().mean()) == pytest.approx(0.6827, abs=0.01)
+    for one, other in ((made[..., 1:], made[..., :-1]), (made[:, 1:], made[:, :-1]), (made[1:], made[:-1])):
+        assert abs(float((one * other).mean())) < 0.03
+    assert len({float(crop[0, 0, 0]) for crop in made}) == 6
