@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import platform
 import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytti_graph.core.arguments import PathType
-from pytti_graph.core.errors import GraphError, Interrupted, Problem, PyttiGraphError, UsageError
+from pytti_graph.core.errors import GraphError, Problem, UsageError
 from pytti_graph.core.formulas import TextSyntaxError, parse_reference
-from pytti_graph.core.plugins import BUILT_IN, Registry, installed
+from pytti_graph.core.plugins import Registry, installed
 from pytti_graph.graph.checks import CheckedGraph, check, in_file_order, output_problem
 from pytti_graph.graph.document import (
     Document,
     DocumentError,
-    NodeText,
     document_from,
     dump,
     parse_document,
@@ -33,11 +27,10 @@ from pytti_graph.graph.inputs import input_problems
 from pytti_graph.graph.overrides import override
 from pytti_graph.graph.plan import Plan, compile_plan, writer_images
 from pytti_graph.graph.requirements import check_requirements
-from pytti_graph.graph.values import Entry, Value
+from pytti_graph.jobs import Job, checked_seed, portable, record
 
 if TYPE_CHECKING:
     from pytti_graph.engine.events import Frame, Listener
-    from pytti_graph.engine.rendering import Rendering
     from pytti_graph.engine.runfolder import RunFolder
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -238,7 +231,7 @@ class Graph:
         chosen = choose(device, precision)
         seed = seed if seed is not None else self.checked.seed
         seed = seed if seed is not None else secrets.randbelow(2**31)
-        text = dump(_portable(self, _checked_seed(seed)))
+        text = dump(portable(self, checked_seed(seed)))
         run = None
         if write:
             settings = {
@@ -246,7 +239,7 @@ class Graph:
                 "precision": precision,
                 "allow_paths": [str(Path(p).resolve()) for p in allow_paths],
             }
-            run = RunFolder.create(self.document.name, folder, text, _record(self, plan, seed, chosen.name, settings))
+            run = RunFolder.create(self.document.name, folder, text, record(self, plan, seed, chosen.name, settings))
         files = FileAccess(
             self.folder,
             run.path if run else None,
@@ -256,66 +249,6 @@ class Graph:
         )
         rendering = Rendering(plan, self.registry, seed, chosen, files, run)
         return Job(rendering, fresh=True, on_event=on_event, cancelled=cancelled)
-
-
-class Job:
-    """One rendering that is ready to go, in its run folder.
-
-    Attributes:
-        rendering: The engine's side of it.
-        folder: The run folder, or None.
-        seed: Of all random numbers.
-    """
-
-    def __init__(
-        self,
-        rendering: Rendering,
-        *,
-        fresh: bool,
-        on_event: Listener | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> None:
-        self.rendering = rendering
-        self.seed = rendering.seed
-        self._fresh, self._used = fresh, False
-        if on_event is not None:
-            rendering.listen = on_event
-        if cancelled is not None:
-            rendering.cancelled = cancelled
-
-    @property
-    def folder(self) -> Path | None:
-        """The run folder, as seen from the present one, or None."""
-        return self.rendering.folder.shown if self.rendering.folder else None
-
-    def frames(self) -> Iterator[Frame]:
-        """Render, once; yields each frame when it is finished and written."""
-        if self._used:
-            raise UsageError("this rendering has been used already", hint="prepare or resume another one")
-        self._used = True
-        run = self.rendering.folder
-        if run is None:
-            yield from self.rendering.frames()
-            return
-        run.lock()
-        begin, status = time.monotonic(), "failed"
-        try:
-            yield from self.rendering.frames()
-            status = "finished"
-        except (Interrupted, GeneratorExit, KeyboardInterrupt):
-            status = "interrupted"
-            raise
-        finally:
-            self._leave(run, status, time.monotonic() - begin)
-
-    def _leave(self, run: RunFolder, status: str, seconds: float) -> None:
-        """Note how a rendering ended; a new folder in which nothing was rendered goes."""
-        if self._fresh and not self.rendering.begun:
-            run.discard()
-        else:
-            with contextlib.suppress(PyttiGraphError):  # a full disk: the error that led here tells more
-                run.add_timings(status, seconds, self.rendering.step_seconds)
-        run.unlock()
 
 
 def resume(
@@ -396,12 +329,6 @@ def _other_threads(threads: int) -> Problem:
     return Problem(f"this rendering was begun with {threads} threads", hint=hint, severity="warning")
 
 
-def _checked_seed(seed: object) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise UsageError(f"a seed is a whole number from 0 to 2**63 - 1, not {seed!r}")
-    return seed
-
-
 def _extended(graph: Graph, frames: int, done: int) -> Graph:
     if frames < done:
         raise UsageError(f"{done} frames are already finished", hint=f"give '--frames' a number of at least {done}")
@@ -435,53 +362,6 @@ def _dead(plan: Plan, id: str) -> Problem:
     position = plan.graph.nodes[id].position
     message = "nothing that is written or optimised needs this node, so it does not run"
     return Problem(message, position, id, severity="warning")
-
-
-def _record(graph: Graph, plan: Plan, seed: int, device: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of `run.json`."""
-    import torch
-
-    types = {node.spec.type for node in plan.graph.nodes.values()}
-    plugins = [plugin for plugin in graph.registry.plugins if types & {*plugin.types}]
-    versions = {plugin.distribution: plugin.version for plugin in plugins}
-    for name in (BUILT_IN, "torch", "numpy", "pillow", "av", "open_clip_torch"):
-        versions.setdefault(name, metadata.version(name))
-    return {
-        "title": plan.graph.title,
-        "graph_folder": str(graph.folder.resolve()),
-        "seed": seed,
-        "device": device,
-        "threads": torch.get_num_threads(),
-        "settings": dict(settings),
-        "versions": {"python": platform.python_version(), **versions},
-        "weights": {},
-        "status": "started",
-        "seconds": 0.0,
-    }
-
-
-def _portable(graph: Graph, seed: int) -> Document:
-    """The document to keep: with its seed, and with absolute paths made relative to the graph's folder.
-
-    So nothing of this machine is told by the pictures that carry it.
-    """
-    document = graph.document
-    nodes = {id: replace(node, arguments=_relative(graph, node)) for id, node in document.nodes.items()}
-    return replace(document, seed=seed, nodes=nodes)
-
-
-def _relative(graph: Graph, node: NodeText) -> dict[str, Entry]:
-    spec, base = graph.checked.nodes[node.id].spec, graph.folder.resolve()
-
-    def changed(entry: Entry) -> Entry:
-        data, parameter = entry.value.data, spec.parameter(entry.key)
-        if not isinstance(data, str) or not Path(data).is_absolute():
-            return entry
-        if isinstance(parameter and parameter.type, PathType) or Path(data).exists():
-            return replace(entry, value=Value(os.path.relpath(data, base), None))
-        return entry
-
-    return {key: changed(entry) for key, entry in node.arguments.items()}
 
 
 __all__ = ["Graph", "GraphError", "Job", "resume"]

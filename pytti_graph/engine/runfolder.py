@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
@@ -14,6 +15,9 @@ from filelock import FileLock, Timeout
 from pytti_graph.core.errors import UsageError
 from pytti_graph.engine.files import failure, write_whole
 from pytti_graph.graph.outputs import CHECKPOINT, GRAPH, LOCK, LOSSES, PREVIEW, RECORD
+
+RUNS = "runs"
+"""Where run folders go that the user gives no place."""
 
 
 class RunFolder:
@@ -31,7 +35,7 @@ class RunFolder:
             UsageError: The folder is not empty, or cannot be written.
         """
         try:
-            parent = chosen.parent if chosen is not None else Path("runs")
+            parent = chosen.parent if chosen is not None else Path(RUNS)
             parent.mkdir(parents=True, exist_ok=True)
             made = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=parent))
             made.chmod(0o755)
@@ -82,6 +86,9 @@ class RunFolder:
     def discard(self) -> None:
         """Remove a folder in which nothing has been rendered."""
         shutil.rmtree(self.path, ignore_errors=True)
+        with contextlib.suppress(OSError):  # other runs are in it
+            if self.path.parent.name == RUNS:
+                self.path.parent.rmdir()
 
     @property
     def graph(self) -> str:

@@ -1,0 +1,140 @@
+"""One rendering in its run folder: what is recorded of it, and its life from lock to status."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytti_graph.core.arguments import PathType
+from pytti_graph.core.errors import Interrupted, PyttiGraphError, UsageError
+from pytti_graph.core.plugins import BUILT_IN
+from pytti_graph.graph.document import Document, NodeText
+from pytti_graph.graph.plan import Plan
+from pytti_graph.graph.values import Entry, Value
+
+if TYPE_CHECKING:
+    from pytti_graph.api import Graph
+    from pytti_graph.engine.events import Frame, Listener
+    from pytti_graph.engine.rendering import Rendering
+    from pytti_graph.engine.runfolder import RunFolder
+
+
+class Job:
+    """One rendering that is ready to go, in its run folder.
+
+    Attributes:
+        rendering: The engine's side of it.
+        folder: The run folder, or None.
+        seed: Of all random numbers.
+    """
+
+    def __init__(
+        self,
+        rendering: Rendering,
+        *,
+        fresh: bool,
+        on_event: Listener | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> None:
+        self.rendering = rendering
+        self.seed = rendering.seed
+        self._fresh, self._used = fresh, False
+        if on_event is not None:
+            rendering.listen = on_event
+        if cancelled is not None:
+            rendering.cancelled = cancelled
+
+    @property
+    def folder(self) -> Path | None:
+        """The run folder, as seen from the present one, or None."""
+        return self.rendering.folder.shown if self.rendering.folder else None
+
+    def frames(self) -> Iterator[Frame]:
+        """Render, once; yields each frame when it is finished and written."""
+        if self._used:
+            raise UsageError("this rendering has been used already", hint="prepare or resume another one")
+        self._used = True
+        run = self.rendering.folder
+        if run is None:
+            yield from self.rendering.frames()
+            return
+        run.lock()
+        begin, status = time.monotonic(), "failed"
+        try:
+            yield from self.rendering.frames()
+            status = "finished"
+        except (Interrupted, GeneratorExit, KeyboardInterrupt):
+            status = "interrupted"
+            raise
+        finally:
+            self._leave(run, status, time.monotonic() - begin)
+
+    def _leave(self, run: RunFolder, status: str, seconds: float) -> None:
+        """Note how a rendering ended; a new folder in which nothing was rendered goes."""
+        if self._fresh and not self.rendering.begun:
+            run.discard()
+        else:
+            with contextlib.suppress(PyttiGraphError):  # a full disk: the error that led here tells more
+                run.add_timings(status, seconds, self.rendering.step_seconds)
+        run.unlock()
+
+
+def checked_seed(seed: object) -> int:
+    """`seed`, if it can be one; raises `UsageError` otherwise."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise UsageError(f"a seed is a whole number from 0 to 2**63 - 1, not {seed!r}")
+    return seed
+
+
+def record(graph: Graph, plan: Plan, seed: int, device: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of `run.json`."""
+    import torch
+
+    types = {node.spec.type for node in plan.graph.nodes.values()}
+    plugins = [plugin for plugin in graph.registry.plugins if types & {*plugin.types}]
+    versions = {plugin.distribution: plugin.version for plugin in plugins}
+    for name in (BUILT_IN, "torch", "numpy", "pillow", "av", "open_clip_torch"):
+        versions.setdefault(name, metadata.version(name))
+    return {
+        "title": plan.graph.title,
+        "graph_folder": str(graph.folder.resolve()),
+        "seed": seed,
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "settings": dict(settings),
+        "versions": {"python": platform.python_version(), **versions},
+        "weights": {},
+        "status": "started",
+        "seconds": 0.0,
+    }
+
+
+def portable(graph: Graph, seed: int) -> Document:
+    """The document to keep: with its seed, and with absolute paths made relative to the graph's folder.
+
+    So nothing of this machine is told by the pictures that carry it.
+    """
+    document = graph.document
+    nodes = {id: replace(node, arguments=_relative(graph, node)) for id, node in document.nodes.items()}
+    return replace(document, seed=seed, nodes=nodes)
+
+
+def _relative(graph: Graph, node: NodeText) -> dict[str, Entry]:
+    spec, base = graph.checked.nodes[node.id].spec, graph.folder.resolve()
+
+    def changed(entry: Entry) -> Entry:
+        data, parameter = entry.value.data, spec.parameter(entry.key)
+        if not isinstance(data, str) or not Path(data).is_absolute():
+            return entry
+        if isinstance(parameter and parameter.type, PathType) or Path(data).exists():
+            return replace(entry, value=Value(os.path.relpath(data, base), None))
+        return entry
+
+    return {key: changed(entry) for key, entry in node.arguments.items()}
