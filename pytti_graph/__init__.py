@@ -51,13 +51,21 @@ from pytti_graph.core.types import (
 
 if TYPE_CHECKING:
     from pytti_graph.api import Graph, Job, resume
+    from pytti_graph.core.plugins import Registry, installed
     from pytti_graph.engine.events import Checkpointed, Event, Frame, FrameDone, Prepared, Stepped, Warned
+    from pytti_graph.nodes.motion import resample
 
 __version__ = "0.1.0"
 
 _API = ("Graph", "Job", "resume")
 _EVENTS = ("Checkpointed", "Event", "Frame", "FrameDone", "Prepared", "Stepped", "Warned")
-_LATE = dict.fromkeys(_API, "pytti_graph.api") | dict.fromkeys(_EVENTS, "pytti_graph.engine.events")
+_PLUGINS = ("Registry", "installed")
+_LATE = (
+    dict.fromkeys(_API, "pytti_graph.api")
+    | dict.fromkeys(_EVENTS, "pytti_graph.engine.events")
+    | dict.fromkeys(_PLUGINS, "pytti_graph.core.plugins")
+    | {"resample": "pytti_graph.nodes.motion"}
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -102,6 +110,7 @@ __all__ = [
     "Prompts",
     "PyttiGraphError",
     "Register",
+    "Registry",
     "RenderError",
     "Report",
     "Seen",
@@ -113,6 +122,8 @@ __all__ = [
     "Warp",
     "Wire",
     "hookimpl",
+    "installed",
     "node",
+    "resample",
     "resume",
 ]

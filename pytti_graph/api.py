@@ -172,7 +172,7 @@ class Graph:
         """Render, frame by frame. Nothing is printed, and nothing written unless a folder is given.
 
         Args:
-            folder: The run folder to make; without one, the writers do not run.
+            folder: The run folder to make, at once; without one, the writers do not run.
             output: The picture to hand out, as a reference; the writers' if not given.
             seed: Of all random numbers; the graph's, or a new one, if not given.
             device: "auto", or a name that torch knows.
@@ -310,7 +310,8 @@ def _resumed(
         allowed = [Path(path) for path in settings["allow_paths"]]
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{run.path / 'run.json'} is damaged: {type(error).__name__} {error}") from None
-    graph = Graph(parse_document(run.graph, str(run.path / "graph.yaml")), registry=registry, folder=source)
+    document = replace(parse_document(run.graph, str(run.path / "graph.yaml")), name=run.path.name)
+    graph = Graph(document, registry=registry, folder=source)
     chosen = choose(chosen_device, precision)
     checkpoint = Checkpoint.load(run.checkpoint, chosen.torch) if run.checkpoint.exists() else None
     if frames is not None:

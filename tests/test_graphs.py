@@ -2,6 +2,7 @@
 
 import math
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -128,7 +129,7 @@ def test_the_motion_is_smooth_without_flicker(film):
     frames = [load(path) for path in sorted((film / "frames").glob("*.png"))]
     inner = (..., slice(32, -32), slice(32, -32))
     changes = []
-    for number, (before, now) in enumerate(zip(frames, frames[1:], strict=False), start=1):
+    for number, (before, now) in enumerate(pairwise(frames), start=1):
         moved = motion.apply(before, motion.affine(zoom=1.03, rotate=2 * math.sin(number / 12)))
         changes.append(float((now - moved)[inner].abs().mean()))
     assert np.median(changes) < 0.03

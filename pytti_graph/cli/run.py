@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 Device = Annotated[
     str | None,
-    typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps; else the best there is."),
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="cpu, cuda, cuda:1, mps; else the best, or the first run's.",
+    ),
 ]
 
 
@@ -87,7 +91,7 @@ def resume(
 ) -> None:
     """Go on with a rendering that was stopped, or make its film longer.
 
-    On the same device, frames are bit for bit what they would have been without the stop.
+    On a processor, frames are bit for bit what they would have been without the stop.
     """
     from pytti_graph import api
     from pytti_graph.cli.interrupt import Stop

@@ -57,7 +57,7 @@ class Prepared(Event):
         frames: How many frames are still to be made.
         steps: How many steps are still to be made.
         step_seconds: Measured time of one step, or None if there are none.
-        memory: Bytes in use after one step.
+        memory: Most bytes in use so far, after one step.
         device: As shown to users.
     """
 

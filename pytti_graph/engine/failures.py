@@ -32,7 +32,7 @@ def explain(error: Exception, plan: Plan, call: Call, moment: Moment, begun: boo
     if isinstance(error, PyttiGraphError):
         return _with_place(error, node, frame, step)
     if is_out_of_memory(error):
-        hint = f"lower {what_to_lower(plan)}, or use '--precision bfloat16'"
+        hint = f"lower {what_to_lower(plan, node.id)}"
         return RenderError("out of memory", frame=frame, step=step, position=place, node=node.id, hint=hint)
     if isinstance(error, OSError):
         return _file_error(error, node, frame)
@@ -63,13 +63,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _MEMORY_WORDS)
 
 
-def what_to_lower(plan: Plan) -> str:
-    """The arguments of this graph that cost most memory."""
+def what_to_lower(plan: Plan, first: str) -> str:
+    """The arguments of this graph that cost most memory, those of the node that failed first."""
+    nodes = sorted(plan.graph.nodes.values(), key=lambda node: node.id != first)
     sizes = [
-        f"{node.id}.{name}"
-        for node in plan.graph.nodes.values()
-        for name in ("width", "height", "count", "size")
-        if name in node.places
+        f"{node.id}.{name}" for node in nodes for name in ("width", "height", "count", "size") if name in node.places
     ]
     return ", ".join(sizes[:4]) or "the size of the picture or the number of crops"
 
@@ -78,7 +76,7 @@ def _file_error(error: OSError, node: CheckedNode, frame: int | None) -> RenderE
     if error.filename is None and error.errno != errno.ENOSPC:
         return RenderError(f"{type(error).__name__}: {error}", frame=frame, position=node.position, node=node.id)
     name = f" '{error.filename}'" if error.filename else ""
-    if error.errno == errno.ENOSPC:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         hint = "everything finished so far is kept; make room, then continue with 'pytti-graph resume'"
         return RenderError(f"the disk is full{name}", frame=frame, position=node.position, node=node.id, hint=hint)
     message = f"cannot read or write{name}: {error.strerror or error}"

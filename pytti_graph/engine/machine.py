@@ -149,7 +149,7 @@ class Machine:
 
     def prepare(self) -> None:
         """Make what is made once: perceptors, prompts, images."""
-        with _gradients(False):
+        with _gradient_mode(False):
             self._run(self._once)
             self._begun = True
             self._moved = [self._parameters(optimiser.images) for optimiser, _ in self._optimise]
@@ -172,7 +172,7 @@ class Machine:
             moves.replay = replay
         self._before = {key: tensor.clone() for node in self._by_frame for key, tensor in self._state(node)}
         calls = self._first if frame == 0 else self._frame
-        with _gradients(False):
+        with _gradient_mode(False):
             self._run([call for call in calls if call.call.kind != "store"] if replay else calls)
             if not replay:
                 self._begin_optimisers()
@@ -197,17 +197,17 @@ class Machine:
 
     def step(self) -> None:
         """One optimisation step."""
-        self._gradients()
-        with _gradients(False):
+        self._backward()
+        with _gradient_mode(False):
             self._run([call for _, call in self._optimise])
         self.moment.step += 1
         self._let_go()
 
-    def _gradients(self) -> None:
+    def _backward(self) -> None:
         """Compute the losses, note them, and leave their gradients in the parameters."""
         self._tick()
         rows: list[Tensor] = []
-        with _gradients(True):
+        with _gradient_mode(True):
             self._run(self._step)
             for (optimiser, call), moved in zip(self._optimise, self._moved, strict=True):
                 losses = [self.values[slot] for _, slot in optimiser.losses]
@@ -230,24 +230,24 @@ class Machine:
         """
         self._tick()
         with self._undisturbed():
-            with _gradients(True):
+            with _gradient_mode(True):
                 self._run(self._step)
                 for (optimiser, _), moved in zip(self._optimise, self._moved, strict=True):
                     prove(self.plan, optimiser, self.values, moved, self.moment)
             self._let_go()
-            with _gradients(False):
+            with _gradient_mode(False):
                 self._run(self._unwritten)
 
     def time_step(self) -> None:
-        """Do the work of a step without changing anything."""
+        """Do the work of a step without moving anything."""
         with self._undisturbed():
-            self._gradients()
+            self._backward()
             self._let_go()
 
     def end_frame(self, *, write: bool = True) -> Tensor | None:
         """Bring up to date what writers and `previous` need, and write; returns the first output."""
         self._tick()
-        with _gradients(False):
+        with _gradient_mode(False):
             self._run(self._end if write else self._unwritten)
         output = snapshot(self.values[self.plan.outputs[0][1]]) if self.plan.outputs else None
         for _, value, copy in self.plan.previous:
@@ -259,7 +259,7 @@ class Machine:
         if not self.plan.outputs:
             return None
         self._tick()
-        with self._undisturbed(), _gradients(False):
+        with self._undisturbed(), _gradient_mode(False):
             self._run(self._preview)
         picture: Tensor = snapshot(self.values[self.plan.outputs[0][1]])
         return picture
@@ -325,7 +325,7 @@ class Machine:
         """The inverse of `state`, on a prepared machine; raises KeyError or RuntimeError if it does not fit."""
         for node, made in self.objects().items():
             if hasattr(made, "parameters"):
-                with _gradients(False):
+                with _gradient_mode(False):
                     for name, parameter in made.parameters().items():
                         parameter.copy_(tensors[f"{node}/parameters/{name}"])
             if hasattr(made, "load_state_dict"):
@@ -346,7 +346,7 @@ class Machine:
 
 
 @contextlib.contextmanager
-def _gradients(enabled: bool) -> Iterator[None]:
+def _gradient_mode(enabled: bool) -> Iterator[None]:
     """Whatever the caller is in: `no_grad`, `inference_mode` or nothing."""
     with torch.inference_mode(False), torch.set_grad_enabled(enabled):
         yield

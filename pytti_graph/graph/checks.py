@@ -94,7 +94,7 @@ def _clock(document: Document, variables: Mapping[str, Any], problems: list[Prob
     values: dict[str, Any] = {}
     for name, entry in document.clock.items():
         if (kind := CLOCK_ARGUMENTS.get(name)) is None:
-            hint = did_you_mean(name, CLOCK_ARGUMENTS)
+            hint = did_you_mean(name, CLOCK_ARGUMENTS) or f"it has {', '.join(CLOCK_ARGUMENTS)}"
             problems.append(Problem(f"clock has no '{name}'", entry.position, argument=name, hint=hint))
             continue
         try:
@@ -172,13 +172,27 @@ def _default(parameter: Parameter, variables: Mapping[str, Any]) -> Bound:
 
 
 def _unknown_type(text: NodeText, registry: Registry) -> Problem:
-    name = str(text.type.data)
+    name = text.type.data
+    if not isinstance(name, str):
+        return Problem(
+            "the type must be a text", text.type.position, text.id, "type", "write one such as image.pyramid"
+        )
     broken = [plugin for plugin in registry.plugins if plugin.failure]
-    hint = did_you_mean(name, registry.specs)
+    hint = _nearest_type(name, registry)
     if hint is None and broken:
         hint = f"the plugin {broken[0].distribution} could not be used: see 'pytti-graph plugins'"
     hint = hint or "'pytti-graph nodes' lists the installed types; a plugin may be missing"
     return Problem(f"unknown node type '{name}'", text.type.position, text.id, "type", hint)
+
+
+def _nearest_type(name: str, registry: Registry) -> str | None:
+    """A hint that names a type which may be meant: not one that merely is of the same family."""
+    family, _, own = name.partition(".")
+    relatives = {type.partition(".")[2]: type for type in registry.specs if type.partition(".")[0] == family}
+    if not relatives:
+        return did_you_mean(name, registry.specs)
+    hint = did_you_mean(own, relatives)
+    return hint and hint.replace("'", f"'{family}.", 1)
 
 
 def _unknown_argument(text: NodeText, spec: NodeSpec, entry: Entry) -> Problem:

@@ -1,4 +1,4 @@
-"""Checks that the files a graph reads are there."""
+"""Checks that the files a graph reads are there, and that it writes where it may."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def input_problems(graph: CheckedGraph, folder: Path, allowed: Sequence[Path] = 
     """
     for node in graph.nodes.values():
         for argument, bound in node.arguments.items():
-            if not isinstance(bound, FileName) or bound.direction != "input":
+            if not isinstance(bound, FileName):
+                continue
+            if bound.direction == "output":
+                yield from _leaving(node, argument, bound.text, allowed)
                 continue
             try:
                 path = resolve(bound.text, folder, allowed, "the graph's folder")
@@ -30,6 +33,17 @@ def input_problems(graph: CheckedGraph, folder: Path, allowed: Sequence[Path] = 
                 continue
             if not path.exists():
                 yield _problem(node, argument, f"there is no file '{bound.text}'", _nearest(path))
+
+
+def _leaving(node: CheckedNode, argument: str, text: str, allowed: Sequence[Path]) -> Iterator[Problem]:
+    """An output that leaves the run folder, as far as that can be told before there is one."""
+    try:
+        resolve(text, Path("/", "run folder"), allowed, "the run folder")
+    except UsageError as error:
+        if allowed and not Path(text).is_absolute():
+            return  # it may lead into an allowed folder from wherever the run folder will be
+        message = f"'{text}' lies outside the run folder" if "lies outside" in str(error) else error.problem.message
+        yield _problem(node, argument, message, "to write there, add --allow-path DIR")
 
 
 def _nearest(path: Path) -> str | None:

@@ -77,5 +77,6 @@ def _reason(output: _Output, other: _Output) -> str:
 def _problem(output: _Output, reason: str) -> Problem:
     node = output.node
     place = node.places.get(output.argument) or node.position
-    hint = f"give it a {output.argument} of its own, such as '{output.argument}: {node.id}'"
+    own = node.id + posixpath.splitext(output.path)[1]
+    hint = f"give it a {output.argument} of its own, such as '{output.argument}: {own}'"
     return Problem(f"{output.argument}: '{output.path}' {reason}", place, node.id, output.argument, hint)

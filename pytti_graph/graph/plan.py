@@ -60,9 +60,9 @@ class Plan:
         end: Calls at the end of every frame.
         preview: Calls that bring the first output up to date.
         optimisers: What moves the images.
-        outputs: Slots of the pictures that are written or handed out.
+        outputs: The pictures that are written or handed out: (node, slot).
         sinks: Ids of the writers that run.
-        previous: Slots of `previous(...)`: (slot of the value, slot of its copy).
+        previous: What `previous(...)` reads: (node, slot of the value, slot of its copy).
         initial: Values of `previous(x, value)` on frame 0.
         dead: Ids of nodes that nothing needs.
     """

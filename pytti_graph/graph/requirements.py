@@ -36,6 +36,7 @@ def _requirements(value: Value) -> Iterator[tuple[Requirement, Value]]:
         try:
             yield Requirement(entry.data if isinstance(entry.data, str) else ""), entry
         except InvalidRequirement:
-            message = f"requires: {entry.written()} is not the name of a distribution"
+            message = f"requires: '{entry.data}' is not" if isinstance(entry.data, str) else "requires: expected"
+            message += " the name of a distribution"
             hint = "write a list such as [pytti-graph-imagenet>=0.1]"
             raise GraphError([Problem(message, entry.position, argument="requires", hint=hint)]) from None

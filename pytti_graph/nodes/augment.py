@@ -14,6 +14,7 @@ from pytti_graph import Bounds, Cutouts, Stream, node
 Probability = Annotated[float, Bounds(ge=0, le=1)]
 
 _FEW = 4
+_STRETCHES = 1024
 _ERASED_AREA = 0.1, 0.4
 _ERASED_RATIO = 0.3, 1 / 0.3
 
@@ -99,17 +100,19 @@ class _TintEraseRoughen(torch.autograd.Function):
 
 
 def grain_strip(stream: Stream, count: int, size: int) -> tuple[Tensor, Tensor]:
-    """Normal noise for crops [N, 3, size, size]: all stretches of a strip of numbers, and which one each crop takes.
+    """Normal noise for crops [N, 3, size, size]: stretches of a strip of numbers, and which one each crop takes.
 
-    Within a crop all numbers are independent, and two crops have other numbers at the same pixel. To draw each crop's
-    own would take half of the time of cutting and augmenting, since a processor draws one number after another.
+    Within a crop all numbers are independent. Crops share the strip, each from another place on, so that two of them
+    have other numbers at the same pixel. To draw each crop's own would take half of the time of cutting and augmenting,
+    since a processor draws one number after another.
 
     Returns:
-        The stretches [L, L] for L = 3 x size x size, which overlap in memory, and N of their indices.
+        The stretches [1024, 3 x size x size], which overlap in memory, and N of their indices.
     """
     length = 3 * size * size
-    strip = stream.normal(2 * length).as_strided((length, length), (1, 1))
-    return strip, (stream.uniform(count) * length).long()
+    step = -(-length // _STRETCHES)
+    strip = stream.normal(length + step * _STRETCHES).as_strided((_STRETCHES, length), (step, 1))
+    return strip, (stream.uniform(count) * _STRETCHES).long()
 
 
 def _few(count: int) -> list[slice]:

@@ -50,7 +50,7 @@ def smoothness(image: Image, weight: Number = 0.02) -> Loss:
 
     Args:
         image: The picture.
-        weight: How much it counts; larger is smoother, a negative weight asks for grain.
+        weight: How much it counts; larger is smoother, a negative weight asks for grain. 0.3 suits image.pyramid.
     """
     along = (image[..., 1:] - image[..., :-1]).square().sum()
     down = (image[..., 1:, :] - image[..., :-1, :]).square().sum()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from pytti_graph import Bounds, Image, Warp, node
@@ -75,17 +74,6 @@ def affine_field(zoom_x: float, zoom_y: float, rotate: float, translate_x: float
         source_x = (cos * x - sin * y) / (zoom_x * width / 2)
         source_y = (sin * x + cos * y) / (zoom_y * height / 2)
         return torch.stack((source_x, source_y), -1)
-
-    return field
-
-
-def grid_field(grid: Tensor) -> Field:
-    """The field that a grid [1, H, W, 2] of picture coordinates samples, one for each output pixel."""
-    displacement = (grid - pixel_centres(grid.shape[1], grid.shape[2], grid)).permute(0, 3, 1, 2)
-
-    def field(points: Tensor, height: int, width: int) -> Tensor:
-        moved = F.grid_sample(displacement, points, padding_mode="border", align_corners=False)
-        return points + moved.permute(0, 2, 3, 1)
 
     return field
 

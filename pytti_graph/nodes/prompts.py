@@ -34,7 +34,7 @@ class Scenes:
     followed by a scene of one. A text may be followed by its weight and its stop, `text:weight:stop`; both are numbers
     or formulas ("a volcano:1 - progress"). The weight says how much the text counts (1 if not given; below 0 pushes the
     picture away from it). The stop says how near is near enough: nothing pulls any more once the weight's sign times
-    the distance is at or below it (distances go from 0 to 4.93). A text that itself holds `:` or `|` is written in
+    the distance is at or below it (distances go from 0 to 4.93; without a stop the pull never ends). A text that itself holds `:` or `|` is written in
     double quotes, or with `\` before them.
 
     The scenes share the frames of a film equally (or the first `clock.scene_frames` of them, and the last scene stays);
@@ -95,7 +95,8 @@ class Scenes:
     def _trouble(self) -> str | None:
         """Why a scene is never alone, or None."""
         length, _ = timeline(self._clock, Moment(self._clock))
-        count, unit = len(self._scenes), "steps" if self._clock.frames == 1 else "frames"
+        count, unit = len(self._scenes), "step" if self._clock.frames == 1 else "frame"
+        unit += "" if length == 1 else "s"
         if count > max(length, 1):
             return f"there are {count} scenes and only {length} {unit}, so that not every scene is seen"
         shortest = min(_lengths(count, length))

@@ -28,7 +28,7 @@ def modules_after(*words):
     return int(code), names
 
 
-def test_the_commands_are_those_of_the_issue():
+def test_every_command_is_there():
     assert (
         sorted(["run", "resume", "check", "plan", "show", "nodes", "schema", "plugins", "fetch", "examples"])
         == COMMANDS

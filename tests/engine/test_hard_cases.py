@@ -363,3 +363,32 @@ def test_writers_close_whatever_happens(make, tmp_path):
         assert json.loads((tmp_path / str(leave) / "run.json").read_text())["status"] == (
             "interrupted" if leave else "failed"
         )
+
+
+@pytest.mark.parametrize("name", ["extra", "another"])
+def test_an_unrelated_prompt_loss_and_writer_change_no_bit(make, name, tmp_path):
+    """Whatever they are called, and wherever they stand in the file."""
+    from pytti_graph import installed
+
+    tiny = make().registry
+    registry = installed().with_nodes(*tiny._made.values())
+    more = {
+        f"{name}_eye": {"type": "tiny.eye"},
+        f"{name}_words": {"type": "prompt.scenes", "perceptor": f"{name}_eye", "scenes": "a|b:sin(t)||c"},
+        f"{name}_canvas": {"type": "image.pyramid", "width": 8, "height": 8},
+        f"{name}_crops": {"type": "cutout.classic", "image": f"{name}_canvas", "size": f"{name}_eye.size", "count": 2},
+        f"{name}_shaken": {"type": "augment.classic", "cutouts": f"{name}_crops"},
+        f"{name}_seen": {"type": "encode.cutouts", "perceptor": f"{name}_eye", "cutouts": f"{name}_shaken"},
+        f"{name}_loss": {"type": "loss.prompts", "seen": f"{name}_seen", "prompts": f"{name}_words"},
+        f"{name}_adam": {"type": "optimize.adam", "losses": [f"{name}_loss"]},
+        f"{name}_frames": {"type": "write.frames", "image": f"{name}_canvas", "folder": "others"},
+    }
+    own = {**BASE, "noisy": {"type": "tiny.noise", "image": "canvas"}, "off": {"type": "tiny.loss", "image": "noisy"}}
+    top = {"seed": 1, "clock": {"frames": 3, "steps": 2}}
+    alone = Graph.build({**top, "nodes": own}, registry=registry)
+    crowded = Graph.build({**top, "nodes": {**more, **own}}, registry=registry)
+    expected = film(alone.render(output="canvas"))
+    assert same(film(crowded.render(output="canvas")), expected)
+    written = crowded.prepare(tmp_path / "crowded", output="canvas").frames()
+    assert same(film(written), expected)
+    assert len(list((tmp_path / "crowded" / "others").iterdir())) == 3

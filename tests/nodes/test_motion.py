@@ -73,14 +73,6 @@ def test_composition_is_sharper_than_two_resamples(natural, psnr):
     assert psnr(once, picture) > 60 > psnr(twice, picture)
 
 
-def test_a_grid_becomes_a_field(natural, psnr):
-    picture = natural(64, 96)
-    warp = motion.affine(zoom=1.1, rotate=5)
-    grid = warp.field(motion.pixel_centres(64, 96, picture), 64, 96)
-    from_grid = Warp(motion.grid_field(grid), "mirror", "bicubic")
-    torch.testing.assert_close(motion.resample(picture, from_grid), motion.resample(picture, warp), atol=1e-3, rtol=0)
-
-
 @pytest.mark.parametrize("sampling", ["nearest", "bilinear", "bicubic"])
 def test_infill(sampling):
     picture = torch.arange(1.0, 9.0).view(1, 1, 1, 8).expand(1, 3, 8, 8) / 10
