@@ -30,12 +30,12 @@ else:
 class Scenes:
     r"""Say what the picture should mean, scene after scene.
 
-    `||` separates scenes and `|` the texts of a scene, so "a volcano | smoke:0.3 || a castle" is a scene of two texts
-    followed by a scene of one. A text may be followed by its weight and its stop, `text:weight:stop`; both are numbers
-    or formulas ("a volcano:1 - progress"). The weight says how much the text counts (1 if not given; below 0 pushes the
-    picture away from it). The stop says how near is near enough: nothing pulls any more once the weight's sign times
-    the distance is at or below it (distances go from 0 to 4.93; without a stop the pull never ends). A text that itself holds `:` or `|` is written in
-    double quotes, or with `\` before them.
+    `||` separates scenes and `|` the texts of a scene, so "a volcano | smoke:0.3 || a castle" is a scene of two
+    texts followed by a scene of one. A text may be followed by its weight and its stop, `text:weight:stop`; both
+    are numbers or formulas ("a volcano:1 - progress"). The weight says how much the text counts (1 if not given;
+    below 0 pushes the picture away from it). The stop says how near is near enough: nothing pulls any more once the
+    weight's sign times the distance is at or below it (distances go from 0 to 4.93; without a stop the pull never
+    ends). A text that itself holds `:` or `|` is written in double quotes, or with `\` before them.
 
     The scenes share the frames of a film equally (or the first `clock.scene_frames` of them, and the last scene stays);
     those of a single picture share its steps. A change of scene begins
