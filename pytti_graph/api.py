@@ -133,11 +133,7 @@ class Graph:
             write: Run the writers.
             output: The picture to hand out, as a reference such as "canvas"; the writers' if not given.
         """
-        plan = compile_plan(self.checked, write=write, outputs=self._outputs(output, write))
-        if write and not plan.sinks:
-            hint = "add a writer, such as 'write.frames', with the picture as its 'image'"
-            raise GraphError([Problem("the graph writes nothing", hint=hint)])
-        return plan
+        return compile_plan(self.checked, write=write, outputs=self._outputs(output, write))
 
     def _outputs(self, output: str | None, write: bool) -> list[Any] | None:
         if output is None:

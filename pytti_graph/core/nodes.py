@@ -14,7 +14,6 @@ from pytti_graph.core.arguments import (
     ArgumentType,
     NumberType,
     ReferenceType,
-    TextType,
     argument_type,
     from_json,
     injected_of,
@@ -349,8 +348,6 @@ __all__ = [
     "Phase",
     "PhaseName",
     "Rate",
-    "ReferenceType",
-    "TextType",
     "node",
     "spec_of",
 ]

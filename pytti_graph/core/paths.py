@@ -10,6 +10,11 @@ from pathlib import Path, PureWindowsPath
 from pytti_graph.core.errors import UsageError
 
 
+def frame_name(frame: int) -> str:
+    """The file name of a frame."""
+    return f"{frame:05d}.png"
+
+
 def resolve(path: str | Path, base: Path, allowed: Sequence[Path], place: str) -> Path:
     """The absolute path that `path` means, symbolic links followed; it need not exist.
 

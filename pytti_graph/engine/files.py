@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from pytti_graph.core.errors import RenderError, UsageError
-from pytti_graph.core.paths import resolve
+from pytti_graph.core.paths import frame_name, resolve
 from pytti_graph.engine.pictures import save_png
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -82,11 +82,6 @@ class FileAccess:
     def write(self, path: Path, write: Callable[[Path], None]) -> None:
         """Let `write` make a file under a temporary name, then move it to `path`; raises `RenderError` if it cannot."""
         write_whole(self.output(path), write)
-
-
-def frame_name(frame: int) -> str:
-    """The file name of a frame."""
-    return f"{frame:05d}.png"
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

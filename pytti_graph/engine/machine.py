@@ -71,6 +71,7 @@ class Machine:
         self._once, self._first, self._frame = bound(plan.once), bound(plan.first), bound(plan.frame)
         self._step, self._end, self._preview = bound(plan.step), bound(plan.end), bound(plan.preview)
         self._optimise = [(optimiser, binder.bind(optimiser.call)) for optimiser in plan.optimisers]
+        self._updates = [call for _, call in self._optimise]
         self._moved: list[ParameterSet] = []
         self._step_slots = [call.output for call in plan.step]
         sinks = {*plan.sinks}
@@ -199,7 +200,7 @@ class Machine:
         """One optimisation step."""
         self._backward()
         with _gradient_mode(False):
-            self._run([call for _, call in self._optimise])
+            self._run(self._updates)
         self.moment.step += 1
         self._let_go()
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytti_graph.core.errors import GraphError, Problem
 from pytti_graph.core.formulas import Reference
 from pytti_graph.core.nodes import Rate
 from pytti_graph.graph.calls import Call, call_of, read_by, with_releases
-from pytti_graph.graph.checked import CheckedGraph
+from pytti_graph.graph.checked import CheckedGraph, CheckedNode
 from pytti_graph.graph.checks import in_file_order
 from pytti_graph.graph.firstframe import FirstFrame
 from pytti_graph.graph.network import Injection, Network, build
@@ -86,7 +86,7 @@ class Plan:
     previous: tuple[tuple[str, int, int], ...]
     initial: Mapping[int, float]
     timings: Mapping[str, NodeTiming]
-    dead: tuple[str, ...] = field(default=())
+    dead: tuple[str, ...] = ()
 
 
 def compile_plan(graph: CheckedGraph, *, write: bool = True, outputs: Sequence[Reference] | None = None) -> Plan:
@@ -106,7 +106,7 @@ def compile_plan(graph: CheckedGraph, *, write: bool = True, outputs: Sequence[R
     roots = [*sinks(graph.nodes, write=write), *(reference.node for reference in wanted)]
     needed = needed_by(graph.nodes, roots)
     problems = output_clashes(graph.nodes)
-    if not roots:
+    if not roots or (write and not any(_writes(node) for node in graph.nodes.values())):
         hint = "add a writer, such as 'write.frames', with the picture as its 'image'"
         problems.append(Problem("the graph writes nothing", hint=hint))
     found = trainings(graph, problems)
@@ -124,11 +124,15 @@ def writer_images(graph: CheckedGraph) -> list[Reference]:
     references = [
         use.reference
         for node in graph.nodes.values()
-        if node.spec.returns is None and not node.spec.optimiser
+        if _writes(node)
         for use in node.references()
         if use.wire == "Image"
     ]
     return list(dict.fromkeys(references))
+
+
+def _writes(node: CheckedNode) -> bool:
+    return node.spec.returns is None and not node.spec.optimiser
 
 
 class _Compiler:

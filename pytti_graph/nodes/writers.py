@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pytti_graph import Bounds, Clock, Files, Image, Moment, Number, OutputPath, UsageError, node
+from pytti_graph.core.paths import frame_name
 from pytti_graph.nodes.films import CODECS, Codec, Quality, check_size, encode, frame_rate
 
 
@@ -72,7 +73,7 @@ class Video:
 
     def close(self) -> None:
         """Make the film of the frames on disk, from the first to the last before a gap."""
-        paths = (self._folder / f"{frame:05d}.png" for frame in range(self._frames))
+        paths = (self._folder / frame_name(frame) for frame in range(self._frames))
         frames = list(itertools.takewhile(Path.is_file, paths))
         if frames:
             self._files.write(self._path, lambda path: encode(frames, path, self._rate, self._codec, self._quality))
