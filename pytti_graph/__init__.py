@@ -18,7 +18,7 @@ from pytti_graph.core.errors import (
     RenderError,
     UsageError,
 )
-from pytti_graph.core.hooks import Register, hookimpl
+from pytti_graph.core.hooks import Register, RegisterNamed, hookimpl
 from pytti_graph.core.nodes import NodeSpec, node
 from pytti_graph.core.types import (
     BorderMode,
@@ -52,13 +52,13 @@ from pytti_graph.core.types import (
 if TYPE_CHECKING:
     from pytti_graph.api import Graph, Job, resume
     from pytti_graph.core.plugins import Registry, installed
-    from pytti_graph.engine.events import Checkpointed, Event, Frame, FrameDone, Prepared, Stepped, Warned
+    from pytti_graph.engine.events import Checkpointed, Ended, Event, Frame, FrameDone, Prepared, Stepped, Warned
     from pytti_graph.nodes.motion import resample
 
 __version__ = "0.1.0"
 
 _API = ("Graph", "Job", "resume")
-_EVENTS = ("Checkpointed", "Event", "Frame", "FrameDone", "Prepared", "Stepped", "Warned")
+_EVENTS = ("Checkpointed", "Ended", "Event", "Frame", "FrameDone", "Prepared", "Stepped", "Warned")
 _PLUGINS = ("Registry", "installed")
 _LATE = (
     dict.fromkeys(_API, "pytti_graph.api")
@@ -82,6 +82,7 @@ __all__ = [
     "Cutouts",
     "Depth",
     "Device",
+    "Ended",
     "Event",
     "Files",
     "FormulaValues",
@@ -110,6 +111,7 @@ __all__ = [
     "Prompts",
     "PyttiGraphError",
     "Register",
+    "RegisterNamed",
     "Registry",
     "RenderError",
     "Report",

@@ -24,6 +24,7 @@ from pytti_graph.graph.document import (
 )
 from pytti_graph.graph.drafts import draft_settings
 from pytti_graph.graph.inputs import input_problems
+from pytti_graph.graph.migrations import migrate
 from pytti_graph.graph.overrides import override
 from pytti_graph.graph.plan import Plan, compile_plan, writer_images
 from pytti_graph.graph.requirements import check_requirements
@@ -100,8 +101,17 @@ class Graph:
     @cached_property
     def checked(self) -> CheckedGraph:
         """The graph with every argument read as its type; raises `GraphError`, or `MissingError` for `requires:`."""
+        return check(self.present, self.registry)
+
+    @property
+    def present(self) -> Document:
+        """The graph as the installed versions of its nodes take it; raises as `checked` does."""
+        return self._migrated[0]
+
+    @cached_property
+    def _migrated(self) -> tuple[Document, list[Problem]]:
         check_requirements(self.document)
-        return check(self.document, self.registry)
+        return migrate(self.document, self.registry)
 
     def check(self, *, write: bool = True, allow_paths: Sequence[str | os.PathLike[str]] = ()) -> list[Problem]:
         """Check everything that can be checked without rendering; nothing heavy is imported.
@@ -122,9 +132,9 @@ class Graph:
         return warnings
 
     def warnings(self, *, write: bool = True) -> list[Problem]:
-        """What is strange about a graph that compiles: nodes that do not run."""
+        """What is strange about a graph that compiles: nodes that do not run, or are written for a former version."""
         plan = self.plan(write=write)
-        return [_dead(plan, id) for id in plan.dead]
+        return in_file_order([*self._migrated[1], *(_dead(plan, id) for id in plan.dead)])
 
     def plan(self, *, write: bool = True, output: str | None = None) -> Plan:
         """Compile the graph: what runs how often, in which order, and why.

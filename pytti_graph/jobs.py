@@ -8,20 +8,23 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytti_graph.core.arguments import PathType
 from pytti_graph.core.errors import Interrupted, PyttiGraphError, UsageError
-from pytti_graph.core.plugins import BUILT_IN
+from pytti_graph.core.nodes import NodeSpec
+from pytti_graph.core.plugins import BUILT_IN, Plugin
 from pytti_graph.graph.document import Document, NodeText
+from pytti_graph.graph.migrations import present_versions
 from pytti_graph.graph.plan import Plan
 from pytti_graph.graph.values import Entry, Value
 
 if TYPE_CHECKING:
     from pytti_graph.api import Graph
-    from pytti_graph.engine.events import Frame, Listener
+    from pytti_graph.engine.events import Frame, Listener, Status
     from pytti_graph.engine.rendering import Rendering
     from pytti_graph.engine.runfolder import RunFolder
 
@@ -60,13 +63,14 @@ class Job:
         """Render, once; yields each frame when it is finished and written."""
         if self._used:
             raise UsageError("this rendering has been used already", hint="prepare or resume another one")
+        from pytti_graph.engine.events import Ended
+
         self._used = True
         run = self.rendering.folder
-        if run is None:
-            yield from self.rendering.frames()
-            return
-        run.lock()
-        begin, status = time.monotonic(), "failed"
+        if run is not None:
+            run.lock()
+        begin = time.monotonic()
+        status: Status = "failed"
         try:
             yield from self.rendering.frames()
             status = "finished"
@@ -74,7 +78,10 @@ class Job:
             status = "interrupted"
             raise
         finally:
-            self._leave(run, status, time.monotonic() - begin)
+            seconds = time.monotonic() - begin
+            if run is not None:
+                self._leave(run, status, seconds)
+            self.rendering.listen(Ended(status, seconds))
 
     def _leave(self, run: RunFolder, status: str, seconds: float) -> None:
         """Note how a rendering ended; a new folder in which nothing was rendered goes."""
@@ -97,9 +104,8 @@ def record(graph: Graph, plan: Plan, seed: int, device: str, settings: Mapping[s
     """The content of `run.json`."""
     import torch
 
-    types = {node.spec.type for node in plan.graph.nodes.values()}
-    plugins = [plugin for plugin in graph.registry.plugins if types & {*plugin.types}]
-    versions = {plugin.distribution: plugin.version for plugin in plugins}
+    origins = {id: graph.registry.plugin_of(node.spec) for id, node in plan.graph.nodes.items()}
+    versions = {origin.distribution: origin.version for origin in origins.values() if origin and origin.version}
     for name in (BUILT_IN, "torch", "numpy", "pillow", "av", "open_clip_torch"):
         versions.setdefault(name, metadata.version(name))
     return {
@@ -110,10 +116,21 @@ def record(graph: Graph, plan: Plan, seed: int, device: str, settings: Mapping[s
         "threads": torch.get_num_threads(),
         "settings": dict(settings),
         "versions": {"python": platform.python_version(), **versions},
+        "nodes": {id: _origin(node.spec, origins[id]) for id, node in plan.graph.nodes.items()},
         "weights": {},
         "status": "started",
         "seconds": 0.0,
     }
+
+
+def _origin(spec: NodeSpec, plugin: Plugin | None) -> dict[str, Any]:
+    """Where a node comes from: its distribution or, with its sum, its file."""
+    origin: dict[str, Any] = {"type": spec.type, "version": spec.version}
+    if plugin is None:
+        return origin
+    if plugin.version:
+        return {**origin, "distribution": plugin.distribution, "distribution_version": plugin.version}
+    return {**origin, "file": plugin.distribution, "sha256": sha256(Path(plugin.distribution).read_bytes()).hexdigest()}
 
 
 def portable(graph: Graph, seed: int) -> Document:
@@ -121,9 +138,9 @@ def portable(graph: Graph, seed: int) -> Document:
 
     So nothing of this machine is told by the pictures that carry it.
     """
-    document = graph.document
+    document = graph.present
     nodes = {id: replace(node, arguments=_relative(graph, node)) for id, node in document.nodes.items()}
-    return replace(document, seed=seed, nodes=nodes)
+    return replace(document, seed=seed, nodes=nodes, versions=present_versions(nodes.values(), graph.registry))
 
 
 def _relative(graph: Graph, node: NodeText) -> dict[str, Entry]:

@@ -1,6 +1,9 @@
 """Tiny nodes, so that the engine can be tested in milliseconds."""
 
+import importlib
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -21,6 +24,7 @@ from pytti_graph import (
     node,
 )
 from pytti_graph.api import Graph
+from pytti_graph.core import manifest, plugins
 from pytti_graph.core.plugins import Registry
 
 
@@ -231,3 +235,55 @@ def picture_graph(graph):
         return graph({**nodes, **(more or {})}, clock, **top)
 
     return make
+
+
+class Site:
+    """A folder of installed distributions."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: list[str] = []
+
+    def install(self, name, source, *, version="1.0", entry_points=None, **files):
+        """Install a distribution whose module `name` is `source`; more modules by name."""
+        module = name.replace("-", "_")
+        for stem, text in {module: source, **files}.items():
+            (self.folder / f"{stem}.py").write_text(text, "utf-8")
+        info = self.folder / f"{module}-{version}.dist-info"
+        info.mkdir(exist_ok=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        lines = "\n".join(f"{key} = {value}" for key, value in (entry_points or {module: module}).items())
+        (info / "entry_points.txt").write_text(f"[pytti_graph]\n{lines}\n")
+        self.names.append(name)
+
+    def path(self, module):
+        """The file of a module."""
+        return self.folder / f"{module}.py"
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A place to install distributions into; of those that really are installed only the built-ins count."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(manifest.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "cache"))
+    before, made = set(sys.modules), Site(folder)
+    yield made
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
+            del sys.modules[name]
+    plugins.forget()
+
+
+@pytest.fixture
+def installed(site, monkeypatch):
+    """The registry, looked up anew."""
+
+    def look(only=None):
+        importlib.invalidate_caches()
+        monkeypatch.setenv(plugins.ONLY, ",".join(site.names if only is None else only))
+        plugins.forget()
+        return plugins.installed()
+
+    return look

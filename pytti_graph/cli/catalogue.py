@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from pytti_graph.cli.options import Json, Verbose
+from pytti_graph.cli.options import Json, Nodes, Verbose
+from pytti_graph.cli.options import registry as known
 from pytti_graph.core.errors import UsageError, did_you_mean
+from pytti_graph.core.offers import Kind
 
 if TYPE_CHECKING:
     from pytti_graph.core.nodes import NodeSpec
@@ -22,14 +24,14 @@ def nodes(
         str | None,
         typer.Argument(metavar="[NAME]", help="A node type; without one, all are listed.", show_default=False),
     ] = None,
+    files: Nodes = None,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """List the installed node types, or explain one."""
     from pytti_graph.cli import output, reference
-    from pytti_graph.core.plugins import installed
 
-    registry = installed()
+    registry = known(files)
     if name is not None:
         spec = _found(registry, name)
         return output.say_json(reference.as_json(spec, registry)) if json else reference.explain(spec, registry)
@@ -68,7 +70,7 @@ def _say_families(specs: list[NodeSpec]) -> None:
 
 
 def plugins(json: Json = False, verbose: Verbose = False) -> None:
-    """List the installed plugins, and those that cannot be used."""
+    """List the installed plugins: what each offers, and what of it cannot be used."""
     from pytti_graph.cli import output
     from pytti_graph.core.plugins import installed
 
@@ -76,13 +78,24 @@ def plugins(json: Json = False, verbose: Verbose = False) -> None:
     if json:
         output.say_json([_plugin_json(plugin) for plugin in found])
         return
-    rows = [(f"{plugin.distribution} {plugin.version}", _offers(plugin)) for plugin in found if not plugin.failure]
-    output.say_table(output.grid(rows, ("cyan", "")))
+    for origin, members in groupby(found, key=str):
+        _say_distribution(origin, list(members))
     _say_failures(found)
 
 
-def _offers(plugin: Plugin) -> str:
-    return ", ".join(sorted(plugin.types)) or "no node types"
+def _say_distribution(origin: str, plugins: list[Plugin]) -> None:
+    from rich.text import Text
+
+    from pytti_graph.cli import output
+
+    output.say(Text(origin, "bold"))
+    rows = {"nodes": sorted(type for plugin in plugins for type in plugin.types)}
+    for kind in get_args(Kind):
+        rows[f"{kind}s"] = [offer.name for plugin in plugins for offer in plugin.offers if offer.kind == kind]
+    rows["hooks"] = sorted({hook for plugin in plugins for hook in plugin.hooks})
+    table = output.grid([(title, ", ".join(names)) for title, names in rows.items() if names], ("dim", ""))
+    table.columns[0].min_width = len("executors")
+    output.say_table(table, indent=2)
 
 
 def _plugin_json(plugin: Plugin) -> dict[str, Any]:
@@ -90,8 +103,11 @@ def _plugin_json(plugin: Plugin) -> dict[str, Any]:
         "name": plugin.name,
         "distribution": plugin.distribution,
         "version": plugin.version,
+        "hooks": list(plugin.hooks),
         "types": sorted(plugin.types),
-        "failure": plugin.failure,
+        **{f"{kind}s": [offer.name for offer in plugin.offers if offer.kind == kind] for kind in get_args(Kind)},
+        "failures": list(plugin.failures),
+        "warnings": list(plugin.warnings),
     }
 
 
@@ -101,9 +117,12 @@ def _say_failures(plugins: Iterable[Plugin]) -> None:
 
     def problems() -> Iterator[Problem]:
         for plugin in plugins:
-            if plugin.failure:
-                origin = f"{plugin.distribution} {plugin.version}"
-                yield Problem(f"the plugin {origin} cannot be used: {plugin.failure}", severity="warning")
+            useless = not (plugin.specs or plugin.offers)
+            for failure in plugin.failures:
+                what = f"{plugin} cannot be used" if useless else f"a part of {plugin} cannot be used"
+                yield Problem(f"{what}: {failure}", severity="warning")
+            for warning in plugin.warnings:
+                yield Problem(f"{plugin}: {warning}", severity="warning")
 
     say_problems(problems())
 
@@ -112,6 +131,7 @@ def schema(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it here.", show_default=False)
     ] = None,
+    nodes: Nodes = None,
     verbose: Verbose = False,
 ) -> None:
     """Print the JSON Schema of graph files, for editors.
@@ -119,10 +139,9 @@ def schema(
     It knows the installed nodes: editors complete their names and arguments, and explain them.
     """
     from pytti_graph.cli.output import dump_json, say_json, write_file
-    from pytti_graph.core.plugins import installed
     from pytti_graph.graph.schema import graph_schema
 
-    made = graph_schema(installed().specs)
+    made = graph_schema(known(nodes).specs)
     if output is None:
         say_json(made)
     else:

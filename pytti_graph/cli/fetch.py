@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytti_graph.cli import words
-from pytti_graph.cli.options import GraphFile, Settings, Verbose
+from pytti_graph.cli.options import GraphFile, Nodes, Settings, Verbose
 from pytti_graph.core.errors import MissingError, PyttiGraphError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytti_graph.graph.checks import CheckedNode
 
 
-def fetch(file: GraphFile, settings: Settings = None, verbose: Verbose = False) -> None:
+def fetch(file: GraphFile, settings: Settings = None, nodes: Nodes = None, verbose: Verbose = False) -> None:
     """Download what a graph needs, once.
 
     'pytti-graph run' then finds it without a network. Sizes are said first.
@@ -23,7 +23,7 @@ def fetch(file: GraphFile, settings: Settings = None, verbose: Verbose = False) 
     from pytti_graph.cli.output import say, say_problems
     from pytti_graph.cli.run import changed
 
-    graph = changed(file, settings)
+    graph = changed(file, settings, nodes)
     say_problems(graph.warnings())
     needed = [d for node in graph.checked.nodes.values() for d in _downloads(node, graph.registry)]
     unique = {download.source: download for download in needed}

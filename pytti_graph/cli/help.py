@@ -12,6 +12,7 @@ from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from pytti_graph.cli import output
+from pytti_graph.cli.commands import OTHERS, Commands, listed
 
 _WIDTH = 88
 
@@ -35,14 +36,24 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """The whole program, with its commands by panel."""
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        if not self.commands:
+            self.commands = Commands(Command)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help page."""
         parts = [_usage(f"{ctx.command_path} COMMAND"), *_prose(self.help)]
-        commands = [(command, name) for name in self.list_commands(ctx) if (command := self.get_command(ctx, name))]
-        for panel, members in groupby(commands, key=lambda item: str(getattr(item[0], "rich_help_panel", ""))):
-            parts += _section(panel, ((name, Text(command.get_short_help_str(200))) for command, name in members))
+        for panel, members in groupby(self._rows(ctx), key=lambda row: row[0]):
+            parts += _section(panel, ((name, Text(summary)) for _, name, summary in members))
         parts += _section("Options", map(_option, self.get_params(ctx)))
         formatter.write(_rendered([*parts, Text(), *_paragraphs(self.epilog)]))
+
+    def _rows(self, ctx: Any) -> list[tuple[str, str, str]]:
+        """Panel, name and summary of each command."""
+        if isinstance(self.commands, Commands):
+            return [(offer.panel or OTHERS, offer.name, offer.summary) for offer in listed()]
+        return [("Commands", name, command.get_short_help_str(200)) for name, command in self.commands.items()]
 
 
 def _usage(line: str) -> Text:

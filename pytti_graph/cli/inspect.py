@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pytti_graph.cli import words
-from pytti_graph.cli.options import AllowPath, GraphFile, Json, Settings, Verbose
+from pytti_graph.cli.options import AllowPath, GraphFile, Json, Nodes, Settings, Verbose
 from pytti_graph.core.errors import PyttiGraphError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _PARTS = {
 def check(
     file: GraphFile,
     settings: Settings = None,
+    nodes: Nodes = None,
     allow_path: AllowPath = None,
     json: Json = False,
     verbose: Verbose = False,
@@ -35,7 +36,7 @@ def check(
     from pytti_graph.cli.run import changed
 
     try:
-        warnings = changed(file, settings).check(allow_paths=allow_path or ())
+        warnings = changed(file, settings, nodes).check(allow_paths=allow_path or ())
     except PyttiGraphError as error:
         if json:
             output.say_json(_verdict(error.problems, ok=False))
@@ -54,12 +55,14 @@ def _verdict(problems: Iterable[Problem], *, ok: bool) -> dict[str, Any]:
     return {"ok": ok, "problems": [problem_json(problem) for problem in problems]}
 
 
-def plan(file: GraphFile, settings: Settings = None, json: Json = False, verbose: Verbose = False) -> None:
+def plan(
+    file: GraphFile, settings: Settings = None, nodes: Nodes = None, json: Json = False, verbose: Verbose = False
+) -> None:
     """Say how often each node runs, in which order, and why."""
     from pytti_graph.cli import output
     from pytti_graph.cli.run import changed
 
-    graph = changed(file, settings)
+    graph = changed(file, settings, nodes)
     compiled = graph.plan()
     warnings = graph.warnings()
     if json:

@@ -8,16 +8,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
 
-from pytti_graph.cli import catalogue, examples, fetch, inspect, picture, run
-from pytti_graph.cli.help import Command, Group
+from pytti_graph.cli.help import Group
 from pytti_graph.core.errors import PyttiGraphError
 
 USAGE, INTERRUPTED = 2, 130
+NO_PLUGINS = "--no-plugins"
 
 app = typer.Typer(
     name="pytti-graph",
@@ -29,14 +29,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-for _panel, _commands in (
-    ("Make pictures", (run.run, run.resume, examples.examples, fetch.fetch)),
-    ("Look at a graph", (inspect.check, inspect.plan, picture.show)),
-    ("Look at what is installed", (catalogue.nodes, catalogue.plugins, catalogue.schema)),
-):
-    for _command in _commands:
-        app.command(cls=Command, rich_help_panel=_panel)(_command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -52,6 +44,9 @@ def _begin(
     context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    no_plugins: Annotated[
+        bool, typer.Option(NO_PLUGINS, help="Use only what pytti-graph itself brings; may stand anywhere.")
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:
@@ -72,6 +67,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def execute(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code."""
+    with _without_plugins() if NO_PLUGINS in arguments else contextlib.nullcontext():
+        return _execute([word for word in arguments if word != NO_PLUGINS])
+
+
+@contextlib.contextmanager
+def _without_plugins() -> Iterator[None]:
+    """Switch plugins off, in the processes that this one starts too."""
+    from pytti_graph.core.plugins import ONLY, forget
+
+    before = os.environ.get(ONLY)
+    os.environ[ONLY] = ""
+    forget()
+    try:
+        yield
+    finally:
+        os.environ.pop(ONLY)
+        if before is not None:
+            os.environ[ONLY] = before
+        forget()
+
+
+def _execute(arguments: Sequence[str]) -> int:
     try:
         result = typer.main.get_command(app).main(list(arguments), prog_name="pytti-graph", standalone_mode=False)
         return result if isinstance(result, int) else 0

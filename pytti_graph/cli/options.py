@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pytti_graph.core.plugins import Registry
 
 
 class Precision(StrEnum):
@@ -47,6 +50,32 @@ AllowPath = Annotated[
     ),
 ]
 Network = Annotated[bool, typer.Option("--allow-network", help="Let nodes download what they need.")]
+Nodes = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--nodes",
+        metavar="PATH",
+        help="A Python file with nodes, or a folder of them. It is code, and is run. May be repeated.",
+        show_default=False,
+    ),
+]
+Listen = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--listen",
+        metavar="NAME",
+        help="A listener that follows the rendering, such as events (JSON lines); plugins bring more. May be repeated.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more; where a failure happened, too.")]
+
+
+def registry(nodes: list[Path] | None) -> Registry:
+    """What is installed, with the nodes of the files that the user names."""
+    from pytti_graph.core.node_files import with_files
+    from pytti_graph.core.plugins import installed
+
+    return with_files(installed(), nodes or ())

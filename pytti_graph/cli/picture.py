@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pytti_graph.cli.options import GraphFile, Settings, Verbose
+from pytti_graph.cli.options import GraphFile, Nodes, Settings, Verbose
 from pytti_graph.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ _SUFFIXES = {
 def show(
     file: GraphFile,
     settings: Settings = None,
+    nodes: Nodes = None,
     format: Annotated[
         Format | None,
         typer.Option(
@@ -59,7 +60,7 @@ def show(
     from pytti_graph.cli.run import changed
 
     chosen = format or _format_of(output)
-    graph = changed(file, settings)
+    graph = changed(file, settings, nodes)
     graph.plan()
     drawn = _drawn(graph, chosen)
     if output is not None:

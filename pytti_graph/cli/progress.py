@@ -6,19 +6,16 @@ import contextlib
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from pytti_graph.cli import output, summary, words
-from pytti_graph.cli.preview import Preview
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
-    from torch import Tensor
 
     from pytti_graph.api import Job
     from pytti_graph.cli.interrupt import Stop
@@ -50,7 +47,7 @@ class TimeLeft:
 
 
 class Listener:
-    """Hears the events of one rendering. By itself it is silent, and only keeps the preview fresh.
+    """Hears the events of one rendering. By itself it is silent.
 
     Attributes:
         job: The rendering, once it is prepared.
@@ -61,7 +58,6 @@ class Listener:
         self.job: Job | None = None
         self.losses: Mapping[str, float] = {}
         self._stop, self._warn, self._verbose = stop, warn, verbose
-        self._preview: Preview | None = None
 
     def __call__(self, event: Event) -> None:
         """Hear an event."""
@@ -75,21 +71,13 @@ class Listener:
                 self.prepared(event)
             case events.Stepped():
                 self.stepped(event)
-                self._show(event.read_preview)
             case events.FrameDone(frame):
                 self.losses = frame.losses
                 self.frame_done(event)
-                self._show(partial(getattr, frame, "tensor"))
             case events.Checkpointed(frame, step):
                 self.checkpointed(frame, step)
             case _:
                 pass
-
-    def _show(self, read: Callable[[], Tensor | None]) -> None:
-        if self._preview is None and self.job is not None and self.job.rendering.folder is not None:
-            self._preview = Preview(self.job.rendering.folder.preview)
-        if self._preview is not None:
-            self._preview.offer(read)
 
     @property
     def begun(self) -> bool:

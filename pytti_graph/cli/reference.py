@@ -20,8 +20,8 @@ _NAMES = {"Image": "canvas", "Perceptor": "eye", "Cutouts": "crops", "Prompts": 
 
 def explain(spec: NodeSpec, registry: Registry) -> None:
     """Print everything that is known of a node type."""
-    plugin = registry.plugin_of(spec.type)
-    origin = f"  {plugin.distribution} {plugin.version}" if plugin else ""
+    plugin = registry.plugin_of(spec)
+    origin = f"  {plugin}" if plugin else ""
     output.say(Text.assemble((spec.type, "bold cyan"), (origin, "dim")), "")
     _say_prose(spec.summary)
     for paragraph in filter(None, spec.description.split("\n\n")):
@@ -129,7 +129,7 @@ def _placeholder(parameter: Parameter) -> str:
 
 def as_json(spec: NodeSpec, registry: Registry) -> dict[str, Any]:
     """A node type as JSON data."""
-    plugin = registry.plugin_of(spec.type)
+    plugin = registry.plugin_of(spec)
     return {
         "type": spec.type,
         "summary": spec.summary,

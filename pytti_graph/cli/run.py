@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pytti_graph.cli import options
-from pytti_graph.cli.options import GraphFile, Json, Network, Precision, Quiet, Settings, Verbose
+from pytti_graph.cli.listening import Listeners, chosen
+from pytti_graph.cli.options import GraphFile, Json, Network, Nodes, Precision, Quiet, Settings, Verbose
 from pytti_graph.core.errors import Interrupted, PyttiGraphError
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def run(
     ] = False,
     allow_path: options.AllowPath = None,
     allow_network: Network = False,
+    nodes: Nodes = None,
+    listen: options.Listen = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -61,7 +64,8 @@ def run(
 
     with Stop() as stop:
         listener = _listener(stop, json=json, quiet=quiet, verbose=verbose)
-        graph = changed(file, settings, draft=draft, frames=frames)
+        listeners = Listeners(listener, chosen(listen or ()))
+        graph = changed(file, settings, nodes, draft=draft, frames=frames)
         warnings = graph.check(allow_paths=allow_path or ())
         if not quiet:
             _say_warnings(warnings)
@@ -72,7 +76,7 @@ def run(
                 seed=seed,
                 device=device or "auto",
                 precision=precision.value,
-                on_event=listener,
+                on_event=listeners,
                 cancelled=stop,
                 allow_paths=allow_path or (),
                 allow_network=allow_network,
@@ -85,6 +89,8 @@ def resume(
     frames: options.Frames = None,
     device: Device = None,
     allow_network: Network = False,
+    nodes: Nodes = None,
+    listen: options.Listen = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -102,16 +108,29 @@ def resume(
             begin = time.monotonic()
             _restore_threads(folder)
             job = api.resume(
-                folder, frames=frames, device=device, on_event=listener, cancelled=stop, allow_network=allow_network
+                folder,
+                frames=frames,
+                registry=options.registry(nodes),
+                device=device,
+                on_event=Listeners(listener, chosen(listen or ())),
+                cancelled=stop,
+                allow_network=allow_network,
             )
             render(job, listener, begin, json=json)
 
 
-def changed(file: Path, settings: list[str] | None, *, draft: bool = False, frames: int | None = None) -> Graph:
+def changed(
+    file: Path,
+    settings: list[str] | None,
+    nodes: list[Path] | None = None,
+    *,
+    draft: bool = False,
+    frames: int | None = None,
+) -> Graph:
     """A graph with what the command line changes of it."""
     from pytti_graph.api import Graph
 
-    graph = Graph.load(file)
+    graph = Graph.load(file, registry=options.registry(nodes))
     if settings:
         graph = graph.override(settings)
     if draft:

@@ -31,7 +31,13 @@ MOVES: tuple[PhaseName, ...] = ("start", "warp")
 """Phases that a graph need not ask for."""
 NUMBER = "Number"
 
+Arguments = dict[str, Any]
+"""Arguments of a node as a graph file gives them: numbers, texts, lists, by name."""
+Migration = Callable[[Arguments], Arguments]
+"""Makes the arguments of one version of a node into those of the next."""
+
 _ATTRIBUTE = "__pytti_graph_node__"
+_MIGRATIONS = "__pytti_graph_migrations__"
 _TYPE_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 _Made = TypeVar("_Made", bound=Callable[..., Any])
 
@@ -94,6 +100,7 @@ class NodeSpec:
         random: Its `forward` draws random numbers.
         detached: Arguments through which no gradient flows back.
         version: Version of the node's arguments.
+        migrations: The versions that arguments can be brought forward from, each to the next.
     """
 
     type: str
@@ -111,6 +118,7 @@ class NodeSpec:
     random: bool = False
     detached: tuple[str, ...] = ()
     version: int = 1
+    migrations: tuple[int, ...] = ()
 
     def parameter(self, name: str) -> Parameter | None:
         """The parameter of that name, or None."""
@@ -139,12 +147,17 @@ class NodeSpec:
         """The inverse of `to_json`."""
         parameters = tuple(Parameter(**{**entry, "type": from_json(entry["type"])}) for entry in data["parameters"])
         phases = tuple(Phase(entry["name"], tuple(entry["parameters"]), entry["injected"]) for entry in data["phases"])
-        detached = tuple(data["detached"])
-        return cls(**{**data, "parameters": parameters, "phases": phases, "detached": detached})
+        lists = {name: tuple(data[name]) for name in ("detached", "migrations")}
+        return cls(**{**data, "parameters": parameters, "phases": phases, **lists})
 
 
 def node(
-    type: str, *, rate: DeclaredRate | None = None, detached: Sequence[str] = (), version: int = 1
+    type: str,
+    *,
+    rate: DeclaredRate | None = None,
+    detached: Sequence[str] = (),
+    version: int = 1,
+    migrations: Mapping[int, Migration] | None = None,
 ) -> Callable[[_Made], _Made]:
     """Make a node type of a function or a class.
 
@@ -160,15 +173,23 @@ def node(
             that ask for the `Moment` each frame, others only with their inputs.
         detached: Arguments through which no gradient flows back, though their type would allow it.
         version: Raised when the arguments change.
+        migrations: For each former version, a function that takes its arguments as a graph file gives them, and returns
+            those of the next version. Graphs written for that version are brought forward with it.
 
     Raises:
-        TypeError: A parameter has no annotation or one that no argument can have, or the name is not `family.name`.
+        TypeError: A parameter has no annotation or one that no argument can have, the name is not `family.name`, or a
+            migration is not from a former version.
     """
     if not _TYPE_NAME.fullmatch(type):
         raise TypeError(f"'{type}' is not a node type name; write it as 'family.name' in lower case")
+    known = dict(sorted((migrations or {}).items()))
+    if wrong := [former for former in known if not 1 <= former < version]:
+        raise TypeError(f"{type}: a migration from version {wrong[0]} makes no sense for version {version}")
 
     def decorate(made: _Made) -> _Made:
-        setattr(made, _ATTRIBUTE, _specification(type, made, rate, tuple(detached), version))
+        spec = _specification(type, made, rate, tuple(detached), version)
+        setattr(made, _ATTRIBUTE, dataclasses.replace(spec, migrations=tuple(known)))
+        setattr(made, _MIGRATIONS, known)
         return made
 
     return decorate
@@ -180,6 +201,12 @@ def spec_of(made: object) -> NodeSpec:
     if not isinstance(spec, NodeSpec):
         raise TypeError(f"{made!r} is not a node; decorate it with @node('family.name')")
     return spec
+
+
+def migration_of(made: object, version: int) -> Migration:
+    """What brings the arguments of a node's `version` to the next; it is one of the specification's `migrations`."""
+    migrations: Mapping[int, Migration] = getattr(made, _MIGRATIONS)
+    return migrations[version]
 
 
 @dataclass(slots=True)
@@ -343,11 +370,13 @@ __all__ = [
     "MOVES",
     "NUMBER",
     "DeclaredRate",
+    "Migration",
     "NodeSpec",
     "Parameter",
     "Phase",
     "PhaseName",
     "Rate",
+    "migration_of",
     "node",
     "spec_of",
 ]

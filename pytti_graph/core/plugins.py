@@ -1,49 +1,66 @@
-"""Which node types are installed: plugins, one by one, and what failed."""
+"""Which plugins are installed, what they offer, and what failed."""
 
 from __future__ import annotations
 
 import functools
-import importlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
-from typing import Any, cast
-
-import pluggy
+from typing import Any
 
 from pytti_graph.core import hooks, manifest
-from pytti_graph.core.errors import MissingError
-from pytti_graph.core.nodes import NodeSpec, spec_of
+from pytti_graph.core.errors import MissingError, UsageError, did_you_mean
+from pytti_graph.core.inspection import Plugin as EntryPoint
+from pytti_graph.core.inspection import load
+from pytti_graph.core.nodes import NodeSpec, migration_of, spec_of
+from pytti_graph.core.offers import Contents, Kind, Offer
 
 BUILT_IN = "pytti-graph"
+ONLY = "PYTTI_GRAPH_PLUGINS"
+"""Environment variable: the entry points or distributions to use, separated by commas; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """One entry point of one distribution.
+    """One entry point of one distribution, or a file with nodes.
 
     Attributes:
         name: Name of the entry point.
-        distribution: Distribution that brings it.
-        version: Version of the distribution.
-        types: The node types it offers.
-        failure: Why it could not be used, or None.
+        distribution: Distribution that brings it, or the file.
+        version: Version of the distribution; empty for a file.
+        specs: The node types it offers.
+        offers: The commands, listeners and executors it offers.
+        hooks: The hooks it implements.
+        failures: What of it cannot be used, and why.
+        warnings: What can be used, but should be mended.
     """
 
     name: str
     distribution: str
     version: str
-    types: tuple[str, ...] = ()
-    failure: str | None = None
+    specs: Mapping[str, NodeSpec] = field(default_factory=dict)
+    offers: tuple[Offer, ...] = ()
+    hooks: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}".strip()
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """Names of the node types it offers."""
+        return tuple(self.specs)
 
 
 @dataclass(frozen=True)
 class Registry:
-    """The node types that graphs can use.
+    """What graphs and the command line can use.
 
     Attributes:
-        specs: Each type's specification.
+        specs: Each type's specification; types that several plugins offer are missing here.
         plugins: Where they come from, broken ones too.
     """
 
@@ -51,92 +68,168 @@ class Registry:
     plugins: tuple[Plugin, ...] = ()
     _made: Mapping[str, Callable[..., Any]] = field(default_factory=dict, repr=False)
 
+    def find(self, type: str) -> NodeSpec | None:
+        """The specification of `family.name` or, from a certain distribution, `distribution/family.name`."""
+        distribution, slash, name = type.rpartition("/")
+        if not slash:
+            return self.specs.get(type)
+        owners = (plugin for plugin in self.plugins if plugin.distribution == distribution)
+        return next((plugin.specs[name] for plugin in owners if name in plugin.specs), None)
+
+    def offering(self, type: str) -> list[Plugin]:
+        """The plugins that offer a node type of this name."""
+        return [plugin for plugin in self.plugins if type in plugin.specs]
+
+    def plugin_of(self, spec: NodeSpec) -> Plugin | None:
+        """The plugin that a specification comes from."""
+        return next((plugin for plugin in self.offering(spec.type) if plugin.specs[spec.type] is spec), None)
+
     def implementation(self, spec: NodeSpec) -> Callable[..., Any]:
         """Import a node's function or class; raises `MissingError` if that fails."""
-        if spec.type in self._made:
-            return self._made[spec.type]
+        made = self._made.get(spec.type)
+        if made is not None and spec_of(made) is spec:
+            return made
         try:
-            return load_target(spec.target)
+            found: Callable[..., Any] = load(spec.target)
         except Exception as error:
-            plugin = self.plugin_of(spec.type)
-            origin = f"{plugin.distribution} {plugin.version}" if plugin else spec.target
+            origin = self.plugin_of(spec) or spec.target
             raise MissingError(
                 f"{spec.type} of {origin} cannot be imported: {type(error).__name__}: {error}",
                 hint="see 'pytti-graph plugins'",
             ) from error
+        return found
 
-    def plugin_of(self, type: str) -> Plugin | None:
-        """The plugin that brings a node type."""
-        return next((plugin for plugin in self.plugins if type in plugin.types), None)
+    def migration(self, spec: NodeSpec, version: int) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        """What brings arguments of `version` of a node to the next version."""
+        return migration_of(self.implementation(spec), version)
 
-    def with_nodes(self, *nodes: Callable[..., Any]) -> Registry:
-        """This registry with more node types, given as decorated functions or classes."""
+    def with_nodes(self, *nodes: Callable[..., Any], plugin: Plugin | None = None) -> Registry:
+        """This registry with more node types, given as decorated functions or classes.
+
+        Args:
+            nodes: They take the place of installed ones of the same type.
+            plugin: Where they come from, for messages.
+        """
         added = {spec_of(node).type: node for node in nodes}
         specs = {type: spec_of(node) for type, node in added.items()}
-        return replace(self, specs={**self.specs, **specs}, _made={**self._made, **added})
+        plugins = self.plugins if plugin is None else (*self.plugins, replace(plugin, specs=specs))
+        return replace(self, specs={**self.specs, **specs}, plugins=plugins, _made={**self._made, **added})
+
+    def offered(self, kind: Kind, name: str | None = None) -> list[tuple[Plugin, Offer]]:
+        """The commands, listeners or executors there are, or those of one name."""
+        return [
+            (plugin, offer)
+            for plugin in self.plugins
+            for offer in plugin.offers
+            if offer.kind == kind and name in (None, offer.name)
+        ]
+
+    def choose(self, kind: Kind, name: str) -> Any:
+        """Import the listener or executor that a user calls by name, or by "distribution/name".
+
+        Raises:
+            UsageError: There is none, or several plugins offer one.
+            MissingError: It cannot be imported.
+        """
+        distribution, _, own = name.rpartition("/")
+        found = [(p, o) for p, o in self.offered(kind, own) if distribution in ("", p.distribution)]
+        built_in = [(plugin, offer) for plugin, offer in found if plugin.distribution == BUILT_IN]
+        match built_in or found:
+            case []:
+                known = [offer.name for _, offer in self.offered(kind)]
+                hint = did_you_mean(name, known) or f"there are {', '.join(known) or 'none'}"
+                raise UsageError(f"there is no {kind} '{name}'", hint=hint)
+            case [(plugin, offer)]:
+                return _imported(plugin, offer)
+            case several:
+                owners = [plugin for plugin, _ in several]
+                hint = f"write one of {', '.join(f'{plugin.distribution}/{own}' for plugin in owners)}"
+                raise UsageError(f"{' and '.join(map(str, owners))} both offer the {kind} '{name}'", hint=hint)
+
+
+def _imported(plugin: Plugin, offer: Offer) -> Any:
+    try:
+        return load(offer.target)
+    except Exception as error:
+        raise MissingError(
+            f"the {offer.kind} '{offer.name}' of {plugin} cannot be imported: {type(error).__name__}: {error}",
+            hint="see 'pytti-graph plugins'",
+        ) from error
 
 
 @functools.cache
 def installed() -> Registry:
-    """Everything that is installed here; `PYTTI_GRAPH_PLUGINS=a,b` loads only those entry points and the built-ins."""
-    wanted = os.environ.get("PYTTI_GRAPH_PLUGINS")
-    names = None if wanted is None else {name.strip() for name in wanted.split(",")}
-    specs: dict[str, NodeSpec] = {}
-    plugins = []
-    for distribution, entry_point in _entry_points():
-        if names is not None and distribution.name != BUILT_IN and entry_point.name not in names:
-            continue
-        plugin, found = _load(distribution, entry_point)
-        clashes = [type for type in found if type in specs]
-        if clashes:
-            plugin = replace(plugin, failure=f"{', '.join(clashes)} is already offered by another plugin")
-            found = {type: spec for type, spec in found.items() if type not in specs}
-        specs.update(found)
-        plugins.append(replace(plugin, types=tuple(found)))
-    return Registry(specs, tuple(plugins))
+    """Everything that is installed here; `PYTTI_GRAPH_PLUGINS=a,b` uses only those plugins and the built-ins."""
+    plugins = _plugins(nodes=True)
+    offering: dict[str, list[Plugin]] = defaultdict(list)
+    for plugin in plugins:
+        for type in plugin.specs:
+            offering[type].append(plugin)
+    specs = {type: owners[0].specs[type] for type, owners in offering.items() if _is_clear(owners)}
+    return Registry(specs, tuple(_with_clashes(plugin, offering) for plugin in plugins))
 
 
-def load_target(target: str) -> Callable[..., Any]:
-    """Import "package.module:name"."""
-    module, _, name = target.partition(":")
-    made: Any = importlib.import_module(module)
-    for part in name.split("."):
-        made = getattr(made, part)
-    return cast(Callable[..., Any], made)
+@functools.cache
+def offers() -> Registry:
+    """What is installed here besides nodes: much quicker to know than the nodes, which import torch the first time."""
+    return Registry({}, tuple(_plugins(nodes=False)))
 
 
-def _entry_points() -> Iterable[tuple[metadata.Distribution, metadata.EntryPoint]]:
+def forget() -> None:
+    """Look for plugins anew when they are asked for next: something has been installed, or the choice has changed."""
+    installed.cache_clear()
+    offers.cache_clear()
+
+
+def _is_clear(owners: Sequence[Plugin]) -> bool:
+    """Nobody can take a type from the built-ins."""
+    return len(owners) == 1 or owners[0].distribution == BUILT_IN
+
+
+def _with_clashes(plugin: Plugin, offering: Mapping[str, Sequence[Plugin]]) -> Plugin:
+    warnings = [
+        f"{type} is offered by {' and '.join(map(str, others))} too; write '{plugin.distribution}/{type}' for this one"
+        for type in plugin.specs
+        if plugin.distribution != BUILT_IN and (others := [other for other in offering[type] if other is not plugin])
+    ]
+    return replace(plugin, warnings=(*plugin.warnings, *warnings))
+
+
+def _plugins(*, nodes: bool) -> list[Plugin]:
+    sources = list(_wanted(_sources()))
+    found = manifest.contents(sources, nodes=nodes)
+    return [_plugin(source, contents) for source, contents in zip(sources, found, strict=True)]
+
+
+def _plugin(source: manifest.Source, contents: Contents) -> Plugin:
+    return Plugin(
+        source.plugin.name,
+        source.distribution,
+        source.version,
+        specs={spec.type: spec for spec in contents.nodes or ()},
+        offers=contents.offers,
+        hooks=contents.hooks,
+        failures=contents.failures,
+        warnings=contents.warnings,
+    )
+
+
+def _wanted(sources: Iterable[manifest.Source]) -> Iterable[manifest.Source]:
+    only = os.environ.get(ONLY)
+    if only is None:
+        return sources
+    names = {name.strip() for name in only.split(",")}
+    return (source for source in sources if source.trusted or names & {source.plugin.name, source.distribution})
+
+
+def _sources() -> list[manifest.Source]:
     """Entry points of all distributions, built-ins first, then by name."""
-    found: dict[tuple[str, str], tuple[metadata.Distribution, metadata.EntryPoint]] = {}
+    found: dict[tuple[str, str], manifest.Source] = {}
     for distribution in metadata.distributions():
         for entry_point in distribution.entry_points:
             if entry_point.group == hooks.PROJECT:
-                found.setdefault((distribution.name, entry_point.name), (distribution, entry_point))
+                name = distribution.name
+                plugin = EntryPoint(entry_point.name, entry_point.value)
+                source = manifest.Source(name, distribution.version, plugin, trusted=name == BUILT_IN)
+                found.setdefault((name, entry_point.name), source)
     return [found[key] for key in sorted(found, key=lambda key: (key[0] != BUILT_IN, key))]
-
-
-def _load(distribution: metadata.Distribution, entry_point: metadata.EntryPoint) -> tuple[Plugin, dict[str, NodeSpec]]:
-    """One plugin; whatever it raises is kept as its failure and harms no other."""
-    plugin = Plugin(entry_point.name, distribution.name, distribution.version)
-    try:
-        offered = _offered(entry_point)
-        name = f"{distribution.name}-{distribution.version}-{entry_point.name}"
-        found = manifest.specifications(name, offered, load_target)
-    except Exception as error:
-        return replace(plugin, failure=f"{type(error).__name__}: {error}"), {}
-    return plugin, found
-
-
-def _offered(entry_point: metadata.EntryPoint) -> list[str]:
-    """What a plugin registers, as "package.module:name"."""
-    offered: list[str] = []
-
-    def register(node: str | Callable[..., Any]) -> None:
-        offered.append(node if isinstance(node, str) else spec_of(node).target)
-
-    manager = pluggy.PluginManager(hooks.PROJECT)
-    manager.add_hookspecs(hooks)
-    manager.register(entry_point.load(), entry_point.name)
-    manager.check_pending()
-    manager.hook.pytti_graph_nodes(register=register)
-    return offered

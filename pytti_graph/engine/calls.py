@@ -91,7 +91,7 @@ class Binder:
 
     def __init__(self, plan: Plan, registry: Registry, injected: Mapping[int, Any]) -> None:
         self._plan, self._registry, self._injected = plan, registry, injected
-        self._made: dict[str, Any] = {}
+        self._made: dict[tuple[str, str], Any] = {}
         self.moves: dict[str, Moves] = {}
 
     def bind(self, call: Call) -> BoundCall:
@@ -123,9 +123,10 @@ class Binder:
         return _restarting(function, streams) if streams else function
 
     def _method(self, spec: NodeSpec, kind: str) -> Callable[..., Any]:
-        if spec.type not in self._made:
-            self._made[spec.type] = self._registry.implementation(spec)
-        made: Callable[..., Any] = self._made[spec.type]
+        key = spec.type, spec.target
+        if key not in self._made:
+            self._made[key] = self._registry.implementation(spec)
+        made: Callable[..., Any] = self._made[key]
         if not spec.stateful or kind == "init":
             return made
         method: Callable[..., Any] = getattr(made, "forward" if kind == "optimise" else kind)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
@@ -13,6 +14,9 @@ from pytti_graph.core.errors import Problem
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+
+
+Status = Literal["finished", "interrupted", "failed"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class Prepared(Event):
         step_seconds: Measured time of one step, or None if there are none.
         memory: Most bytes in use so far, after one step.
         device: As shown to users.
+        title: Of the graph, or its name.
+        folder: The run folder, or None if nothing is written.
     """
 
     frames: int
@@ -66,6 +72,8 @@ class Prepared(Event):
     step_seconds: float | None
     memory: int
     device: str
+    title: str
+    folder: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,19 @@ class Checkpointed(Event):
 
     frame: int
     step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Event):
+    """The rendering is over, and everything is written.
+
+    Attributes:
+        status: How it ended.
+        seconds: How long it took.
+    """
+
+    status: Status
+    seconds: float
 
 
 Listener = Callable[[Event], None]

@@ -199,7 +199,9 @@ class Rendering:
         later = clock.total_steps - clock.steps_before(frame + 1) if self.plan.optimisers else 0
         memory = self.device.peak_memory() or _process_memory()
         self.begun = True
-        self.listen(Prepared(clock.frames - frame, left + later, self.step_seconds, memory, self.device.name))
+        title, folder = self.plan.graph.title or self.plan.graph.name, self.folder.path if self.folder else None
+        frames, steps = clock.frames - frame, left + later
+        self.listen(Prepared(frames, steps, self.step_seconds, memory, self.device.name, title, folder))
 
     # Stopping
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from pytti_graph.core.errors import UsageError
 from pytti_graph.engine.files import failure, write_whole
-from pytti_graph.graph.outputs import CHECKPOINT, GRAPH, LOCK, LOSSES, PREVIEW, RECORD
+from pytti_graph.graph.outputs import CHECKPOINT, GRAPH, LOCK, LOSSES, RECORD
 
 RUNS = "runs"
 """Where run folders go that the user gives no place."""
@@ -34,24 +34,7 @@ class RunFolder:
         Raises:
             UsageError: The folder is not empty, or cannot be written.
         """
-        try:
-            parent = chosen.parent if chosen is not None else Path(RUNS)
-            parent.mkdir(parents=True, exist_ok=True)
-            made = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=parent))
-            made.chmod(0o755)
-            try:
-                (made / GRAPH).write_text(graph, "utf-8")
-                (made / RECORD).write_text(_json(record), "utf-8")
-                return cls(_move(made, parent / name if chosen is None else chosen, numbered=chosen is None))
-            except BaseException:
-                shutil.rmtree(made, ignore_errors=True)
-                raise
-        except OSError as error:
-            place = error.filename or chosen or "runs"
-            raise UsageError(
-                f"the output folder cannot be made: {place}: {error.strerror or error}",
-                hint="choose another with '-o DIR'",
-            ) from None
+        return cls(new_folder(name, chosen, Path(RUNS), {GRAPH: graph, RECORD: _json(record)}))
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -109,11 +92,6 @@ class RunFolder:
         """Where the checkpoint is, once there is one."""
         return self.path / CHECKPOINT
 
-    @property
-    def preview(self) -> Path:
-        """Where the preview picture is refreshed."""
-        return self.path / PREVIEW
-
     def replace_graph(self, graph: str) -> None:
         """Write the graph anew."""
         write_whole(self.path / GRAPH, lambda path: path.write_text(graph, "utf-8"))
@@ -157,20 +135,53 @@ class RunFolder:
         write_whole(path, lambda temporary: temporary.write_text("".join(kept), "utf-8"))
 
 
-def _move(made: Path, wanted: Path, *, numbered: bool) -> Path:
-    """Give a finished folder its name, in one step; an existing run is never touched."""
-    if not numbered:
-        if wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())):
-            hint = f"choose another folder, or continue it with 'pytti-graph resume {wanted}'"
-            raise UsageError(
-                f"{wanted} already exists and is not empty; existing runs are never overwritten", hint=hint
-            )
-        if not wanted.exists():
-            return made.rename(wanted)
-        for name in (RECORD, GRAPH):  # the folder stays the user's own, which may be a link or a mount
-            shutil.move(made / name, wanted / name)
-        made.rmdir()
-        return wanted
+def new_folder(name: str, chosen: Path | None, parent: Path, files: Mapping[str, str]) -> Path:
+    """Make a folder that comes into being whole, with some files in it.
+
+    Args:
+        name: What it is called if none is chosen.
+        chosen: The folder to make, which must not exist or be empty, or None for `parent/<name>-<n>`.
+        parent: Where it goes if none is chosen.
+        files: Texts by file name. In a folder that is there already they appear one by one, the first one last.
+
+    Raises:
+        UsageError: The folder is not empty, or cannot be written.
+    """
+    try:
+        parent = chosen.parent if chosen is not None else parent
+        parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=parent))
+        made.chmod(0o755)
+        try:
+            for file, text in files.items():
+                (made / file).write_text(text, "utf-8")
+            return _numbered(made, parent / name) if chosen is None else _moved(made, chosen, list(files))
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+    except OSError as error:
+        place = error.filename or chosen or parent
+        raise UsageError(
+            f"the output folder cannot be made: {place}: {error.strerror or error}",
+            hint="choose another with '-o DIR'",
+        ) from None
+
+
+def _moved(made: Path, wanted: Path, files: Sequence[str]) -> Path:
+    """Give a finished folder the name that the user has chosen, in one step; what is there is never touched."""
+    if wanted.exists() and (not wanted.is_dir() or any(wanted.iterdir())):
+        hint = f"choose another folder, or continue it with 'pytti-graph resume {wanted}'"
+        raise UsageError(f"{wanted} already exists and is not empty; existing runs are never overwritten", hint=hint)
+    if not wanted.exists():
+        return made.rename(wanted)
+    for name in reversed(files):  # the folder stays the user's own, which may be a link or a mount
+        shutil.move(made / name, wanted / name)
+    made.rmdir()
+    return wanted
+
+
+def _numbered(made: Path, wanted: Path) -> Path:
+    """Give a finished folder the next free number."""
     number = 1 + max((_number(path, wanted.name) for path in wanted.parent.glob(f"{wanted.name}-*")), default=0)
     while True:
         path = wanted.with_name(f"{wanted.name}-{number}")

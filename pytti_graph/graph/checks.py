@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pytti_graph.core.arguments import NumberType, ReferenceType
@@ -18,6 +19,7 @@ from pytti_graph.graph.checked import CheckedGraph, CheckedNode, Use
 from pytti_graph.graph.document import Document, Entry, NodeText, Value
 from pytti_graph.graph.outputs import output_clashes
 from pytti_graph.graph.structure import loops, needed_by, sinks
+from pytti_graph.graph.unknown_types import unknown_type
 
 __all__ = ["CLOCK_ARGUMENTS", "CheckedGraph", "CheckedNode", "Use", "check", "in_file_order", "output_problem"]
 
@@ -36,9 +38,10 @@ def check(document: Document, registry: Registry) -> CheckedGraph:
     problems: list[Problem] = []
     variables: dict[str, Any] = {name: entry.value.plain() for name, entry in document.variables.items()}
     clock = _clock(document, variables, problems)
+    folder = document.path.parent if document.path else None
     nodes = {}
     for text in document.nodes.values():
-        if (made := _node(text, registry, variables, problems)) is not None:
+        if (made := _node(text, registry, folder, variables, problems)) is not None:
             nodes[text.id] = made
     for made in nodes.values():
         problems.extend(_wrong_references(made, nodes, document))
@@ -109,11 +112,11 @@ def _clock(document: Document, variables: Mapping[str, Any], problems: list[Prob
 
 
 def _node(
-    text: NodeText, registry: Registry, variables: Mapping[str, Any], problems: list[Problem]
+    text: NodeText, registry: Registry, folder: Path | None, variables: Mapping[str, Any], problems: list[Problem]
 ) -> CheckedNode | None:
-    spec = registry.specs.get(str(text.type.data))
+    spec = registry.find(str(text.type.data))
     if spec is None:
-        problems.append(_unknown_type(text, registry))
+        problems.append(unknown_type(text, registry, folder))
         return None
     before = len(problems)
     for entry in text.arguments.values():
@@ -169,30 +172,6 @@ def _default(parameter: Parameter, variables: Mapping[str, Any]) -> Bound:
     if isinstance(parameter.type, ReferenceType):
         raise BindingError("missing argument", None)
     return bind(parameter.type, Value(parameter.default, None), variables)
-
-
-def _unknown_type(text: NodeText, registry: Registry) -> Problem:
-    name = text.type.data
-    if not isinstance(name, str):
-        return Problem(
-            "the type must be a text", text.type.position, text.id, "type", "write one such as image.pyramid"
-        )
-    broken = [plugin for plugin in registry.plugins if plugin.failure]
-    hint = _nearest_type(name, registry)
-    if hint is None and broken:
-        hint = f"the plugin {broken[0].distribution} could not be used: see 'pytti-graph plugins'"
-    hint = hint or "'pytti-graph nodes' lists the installed types; a plugin may be missing"
-    return Problem(f"unknown node type '{name}'", text.type.position, text.id, "type", hint)
-
-
-def _nearest_type(name: str, registry: Registry) -> str | None:
-    """A hint that names a type which may be meant: not one that merely is of the same family."""
-    family, _, own = name.partition(".")
-    relatives = {type.partition(".")[2]: type for type in registry.specs if type.partition(".")[0] == family}
-    if not relatives:
-        return did_you_mean(name, registry.specs)
-    hint = did_you_mean(own, relatives)
-    return hint and hint.replace("'", f"'{family}.", 1)
 
 
 def _unknown_argument(text: NodeText, spec: NodeSpec, entry: Entry) -> Problem:

@@ -35,7 +35,7 @@ __all__ = [
 VERSION = 1
 """The version of the graph format that this pytti-graph reads."""
 
-KEYS = ("pytti_graph", "title", "seed", "clock", "vars", "nodes", "requires")
+KEYS = ("pytti_graph", "title", "seed", "clock", "vars", "nodes", "requires", "versions")
 _BRACKETS = re.compile(r"[()\[\]{}]")
 
 
@@ -67,6 +67,7 @@ class Document:
         variables: `vars:`, numbers and texts by name. Formulas use the numbers by name; texts, and formulas kept as
             texts, are put in with `${name}`.
         requires: `requires:`, as written.
+        versions: `versions:`, for which version of each node type it was written.
         unreadable: Ids of nodes that could not be read.
     """
 
@@ -79,6 +80,7 @@ class Document:
     variables: dict[str, Entry] = field(default_factory=dict)
     nodes: dict[str, NodeText] = field(default_factory=dict)
     requires: Value | None = None
+    versions: dict[str, int] = field(default_factory=dict)
     unreadable: frozenset[str] = field(default=frozenset(), compare=False)
 
 
@@ -220,6 +222,7 @@ class _Reader:
             variables=variables,
             nodes={node.id: node for entry in nodes.values() if (node := self._node(entry)) is not None},
             requires=requires.value if requires else None,
+            versions=self._versions(top),
         )
 
     def _version(self, top: Mapping[str, Entry], root: Value) -> bool:
@@ -257,6 +260,17 @@ class _Reader:
             return entry.value.data
         self._problem(f"'{key}' must be a mapping", entry.value.position, hint="write 'name: value' lines, indented")
         return {}
+
+    def _versions(self, top: Mapping[str, Entry]) -> dict[str, int]:
+        versions = {}
+        for entry in self._section(top, "versions").values():
+            version = entry.value.data
+            if type(version) is int and version >= 1:
+                versions[entry.key] = version
+            else:
+                message = f"the version of '{entry.key}' must be a whole number, 1 or more"
+                self._problem(message, entry.value.position, hint=f"write {entry.key}: 1")
+        return versions
 
     def _variable(self, entry: Entry, nodes: Mapping[str, Entry]) -> None:
         why = reserved(entry.key) or (f"'{entry.key}' belongs to the clock" if entry.key in CLOCK_NAMES else None)
@@ -390,11 +404,17 @@ def dump(document: Document) -> str:
         lines.append(f"clock: {flow(Value(document.clock))}")
     if document.requires is not None:
         lines.append(f"requires: {flow(document.requires)}")
+    if document.versions:
+        lines.append(f"versions: {flow(_plain_mapping(document.versions))}")
     if document.variables:
         lines += ["vars:", *_lines((entry.key, entry.value) for entry in document.variables.values())]
     if document.nodes:
         lines += ["nodes:", *_lines((node.id, _body(node)) for node in document.nodes.values())]
     return "\n".join(lines) + "\n"
+
+
+def _plain_mapping(mapping: Mapping[str, int]) -> Value:
+    return Value({key: Entry(key, None, Value(number)) for key, number in mapping.items()})
 
 
 def _lines(entries: Iterable[tuple[str, Value]]) -> list[str]:

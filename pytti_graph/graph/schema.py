@@ -72,6 +72,10 @@ def _properties() -> Schema:
             "additionalProperties": {"$ref": "#/$defs/node"},
         },
         "requires": {"description": "Versions of plugins that the graph needs."},
+        "versions": _section(
+            "For which version of each node type the graph was written; rendered pictures say so.",
+            {"additionalProperties": {"type": "integer", "minimum": 1}},
+        ),
     }
 
 

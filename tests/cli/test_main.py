@@ -8,9 +8,12 @@ import time
 import pytest
 
 from pytti_graph import __version__
-from pytti_graph.cli.main import app, execute
+from pytti_graph.cli import COMMANDS as PANELS
+from pytti_graph.cli.commands import Commands
+from pytti_graph.cli.help import Command
+from pytti_graph.cli.main import execute
 
-COMMANDS = sorted(command.callback.__name__ for command in app.registered_commands)
+COMMANDS = sorted(name for panel in PANELS.values() for name in panel)
 HEAVY = ("torch", "networkx", "yaml", "av", "numpy", "PIL", "open_clip")
 
 
@@ -26,13 +29,6 @@ def modules_after(*words):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     code, *names = done.stdout.split()
     return int(code), names
-
-
-def test_every_command_is_there():
-    assert (
-        sorted(["run", "resume", "check", "plan", "show", "nodes", "schema", "plugins", "fetch", "examples"])
-        == COMMANDS
-    )
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"]])
@@ -65,9 +61,7 @@ def test_every_command_has_help_that_fits_80_columns(cli, command, monkeypatch):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_explained(command):
-    import typer
-
-    parameters = typer.main.get_command(app).commands[command].params
+    parameters = Commands(Command)[command].params
     assert all(parameter.help for parameter in parameters)
 
 
@@ -155,17 +149,3 @@ def test_no_color_and_no_terminal_mean_no_control_characters(cli):
     for words in (["nodes"], ["nodes", "image.rgb"], ["plan", "film.yaml"], ["plugins"], ["--help"], ["check", "x"]):
         outcome = cli(*words)
         assert "\x1b" not in outcome.out + outcome.err
-
-
-def test_plugins_that_fail_are_reported(cli, monkeypatch):
-    from pytti_graph.core import plugins
-    from pytti_graph.core.plugins import Plugin, Registry
-
-    broken = Plugin("bad", "pytti-graph-bad", "0.3", failure="ImportError: no [thing]")
-    good = Plugin("good", "pytti-graph-good", "1.2", types=("loss.good",))
-    monkeypatch.setattr(plugins, "installed", lambda: Registry(plugins=(good, broken)))
-    outcome = cli("plugins")
-    assert outcome.code == 0
-    assert outcome.out == "pytti-graph-good 1.2  loss.good\n"
-    assert outcome.err == "warning: the plugin pytti-graph-bad 0.3 cannot be used: ImportError: no [thing]\n"
-    assert json.loads(cli("plugins", "--json").out)[1]["failure"] == "ImportError: no [thing]"

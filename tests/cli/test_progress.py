@@ -11,6 +11,7 @@ from pytti_graph import PyttiGraphError
 from pytti_graph.cli import preview, progress, words
 from pytti_graph.cli.interrupt import Stop
 from pytti_graph.cli.preview import Preview
+from pytti_graph.engine.events import Prepared, Stepped
 
 
 class Clock:
@@ -108,6 +109,18 @@ def test_a_terminal_sees_the_line_and_then_the_summary(cli, monkeypatch):
 # Preview
 
 
+def hearing(folder):
+    """A preview that has heard of the run folder."""
+    shown = Preview()
+    shown(Prepared(1, 1, None, 0, "cpu", "a picture", folder))
+    return shown
+
+
+def step(read):
+    """A step is done; `read` gives the picture."""
+    return Stepped(0, 0, 1, dict, read)
+
+
 @pytest.fixture
 def quick(monkeypatch):
     """A preview that is due at once, then seldom."""
@@ -115,7 +128,7 @@ def quick(monkeypatch):
 
 
 def test_the_preview_is_a_picture_of_its_own(tmp_path, quick):
-    Preview(tmp_path / "preview.png").offer(lambda: torch.full((1, 3, 4, 6), 0.5))
+    hearing(tmp_path)(step(lambda: torch.full((1, 3, 4, 6), 0.5)))
     with Image.open(tmp_path / "preview.png") as picture:
         assert picture.size == (6, 4)
     assert [path.name for path in tmp_path.iterdir()] == ["preview.png"]
@@ -129,19 +142,19 @@ def test_the_preview_takes_little_of_the_time(tmp_path, clock, quick):
         clock.now += 1.0
         return torch.zeros(1, 3, 4, 4)
 
-    shown = Preview(tmp_path / "preview.png")
+    shown = hearing(tmp_path)
     for _ in range(2000):
         clock.now += 0.1
-        shown.offer(read)
+        shown(step(read))
     assert len(asked) <= 1 + 2000 * 0.1 * preview.SHARE
 
 
 def test_at_most_one_preview_in_three_seconds(tmp_path, clock):
     asked = []
-    shown = Preview(tmp_path / "preview.png")
+    shown = hearing(tmp_path)
     for _ in range(100):
         clock.now += 0.1
-        shown.offer(lambda: asked.append(clock.now))
+        shown(step(lambda: asked.append(clock.now)))
     assert len(asked) == 3
 
 
@@ -150,8 +163,13 @@ def test_a_preview_that_fails_harms_nothing(tmp_path, quick, failure):
     def read():
         raise failure
 
-    Preview(tmp_path / "preview.png").offer(read)
-    Preview(tmp_path / "preview.png").offer(lambda: None)
+    hearing(tmp_path)(step(read))
+    hearing(tmp_path)(step(lambda: None))
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_run_folder_there_is_no_preview(tmp_path, quick):
+    hearing(None)(step(lambda: torch.zeros(1, 3, 4, 4)))
     assert not list(tmp_path.iterdir())
 
 

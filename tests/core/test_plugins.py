@@ -5,153 +5,216 @@ import sys
 
 import pytest
 
-from pytti_graph import MissingError, node
+from pytti_graph import MissingError, UsageError, node
 from pytti_graph.core import manifest, plugins
 from pytti_graph.core.nodes import spec_of
 
-
-class Distribution:
-    """What importlib.metadata says of a distribution."""
-
-    def __init__(self, name, *entry_points, version="1.0"):
-        self.name, self.version, self.entry_points = name, version, entry_points
+HOOK = "from pytti_graph import hookimpl, node\n@hookimpl\ndef pytti_graph_nodes(register):\n"
 
 
-class EntryPoint:
-    """What importlib.metadata says of an entry point."""
-
-    group = "pytti_graph"
-
-    def __init__(self, name, module):
-        self.name, self._module = name, module
-
-    def load(self):
-        if isinstance(self._module, Exception):
-            raise self._module
-        return self._module
+def offering(type, module, docstring='"""A node."""', x="x: float = 1.0"):
+    """A plugin module with one node."""
+    return (
+        f"{HOOK}    register('{module}:made')\n"
+        f"@node('{type}')\ndef made({x}) -> float:\n    {docstring}\n    return 1.0\n"
+    )
 
 
-@pytest.fixture
-def offering(monkeypatch, tmp_path):
-    """Pretends that distributions are installed."""
-
-    def install(*distributions):
-        monkeypatch.setattr(plugins.metadata, "distributions", lambda: distributions)
-        monkeypatch.setattr(manifest.platformdirs, "user_cache_dir", lambda name: str(tmp_path))
-        plugins.installed.cache_clear()
-        return plugins.installed()
-
-    yield install
-    plugins.installed.cache_clear()
+def only(registry, distribution):
+    """The plugin of a distribution."""
+    [plugin] = [plugin for plugin in registry.plugins if plugin.distribution == distribution]
+    return plugin
 
 
-@pytest.fixture
-def module(tmp_path, monkeypatch):
-    """Makes a plugin module on disk."""
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def make(name, type):
-        (tmp_path / f"{name}.py").write_text(
-            "from pytti_graph import hookimpl, node\n"
-            f"@node('{type}')\ndef made(x: float = 1.0) -> float:\n    return x\n"
-            f"@hookimpl\ndef pytti_graph_nodes(register):\n    register('{name}:made')\n"
-        )
-        __import__(name)
-        return sys.modules[name]
-
-    return make
-
-
-def test_the_built_in_nodes_come_through_the_same_hook():
+def test_the_built_in_nodes_come_through_the_same_hooks():
     """And nothing of them fails."""
-    registry = plugins.installed()
-    built_in = next(plugin for plugin in registry.plugins if plugin.distribution == "pytti-graph")
-    assert built_in.failure is None
-    assert "image.pyramid" in built_in.types
+    built_in = [plugin for plugin in plugins.installed().plugins if plugin.distribution == "pytti-graph"]
+    assert [plugin.failures for plugin in built_in] == [()] * len(built_in)
+    assert "image.pyramid" in {type for plugin in built_in for type in plugin.types}
+    assert {"run", "check"} <= {offer.name for plugin in built_in for offer in plugin.offers}
 
 
-def test_a_broken_plugin_harms_no_other(offering, module):
-    """What it raised is kept."""
-    registry = offering(
-        Distribution("broken", EntryPoint("a", ImportError("no torchfoo"))),
-        Distribution("good", EntryPoint("b", module("good_plugin", "good.node"))),
+def test_a_broken_plugin_harms_no_other(site, installed):
+    """What it raised is kept, with the place."""
+    site.install("broken", "import os\nimport torchfoo\n")
+    site.install("good", offering("good.node", "good"))
+    registry = installed()
+    assert "good.node" in registry.specs
+    assert only(registry, "broken").failures == (
+        f"ModuleNotFoundError: No module named 'torchfoo' ({site.path('broken')}:2)",
     )
-    assert list(registry.specs) == ["good.node"]
-    assert [(plugin.distribution, plugin.failure) for plugin in registry.plugins] == [
-        ("broken", "ImportError: no torchfoo"),
-        ("good", None),
-    ]
+    assert only(registry, "good").failures == ()
 
 
-def test_a_misspelt_hook_is_told(offering):
-    """Instead of silently offering nothing."""
+@pytest.mark.parametrize("deed", ["import sys; sys.exit(3)", "raise KeyboardInterrupt", "print('hello')\nimport gone"])
+def test_whatever_a_plugin_does_when_imported(site, installed, capfd, deed):
+    """The rest is there, and nothing is printed."""
+    site.install("a-wild", deed)
+    site.install("good", offering("good.node", "good"))
+    registry = installed()
+    assert "good.node" in registry.specs
+    assert str(site.path("a_wild")) in only(registry, "a-wild").failures[0]
+    assert capfd.readouterr().out == ""
 
-    class Misspelt:
-        @plugins.hooks.hookimpl
-        def pytti_graph_node(self, register): ...
 
-    registry = offering(Distribution("wrong", EntryPoint("a", Misspelt())))
-    assert "pytti_graph_node" in registry.plugins[0].failure
+def test_a_plugin_that_ends_python(site, installed):
+    """Only it is lost."""
+    site.install("before", offering("before.node", "before"))
+    site.install("crash", "import os\nos._exit(11)\n")
+    site.install("later", offering("later.node", "later"))
+    registry = installed()
+    assert {"before.node", "later.node"} <= set(registry.specs)
+    assert "ended Python: exit code 11" in only(registry, "crash").failures[0]
 
 
-def test_two_plugins_that_offer_one_type(offering, module):
-    """The first keeps it; the second is told."""
-    registry = offering(
-        Distribution("one", EntryPoint("a", module("plugin_one", "twice.node"))),
-        Distribution("two", EntryPoint("b", module("plugin_two", "twice.node"))),
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("from pytti_graph import hookimpl\n@hookimpl\ndef pytti_graph_node(register): ...", "did you mean"),
+        ("def pytti_graph_nodes(register): ...", "lacks the decorator @hookimpl"),
+        ("from pytti_graph import hookimpl\n@hookimpl\ndef pytti_graph_nodes(registre): ...", "registre"),
+        (f"{HOOK}    register('bad:gone')", "gone"),
+        (offering("bad.node", "bad", x="x=1"), "parameter 'x' has no annotation"),
+        (offering("bad.node", "bad", x="x: bytes"), "parameter 'x'"),
+        (offering("bad.node", "bad").replace("-> float", "-> bytes"), "not a type that a node can return"),
+        (offering("Bad", "bad"), "not a node type name"),
+        ("def f(:\n", "SyntaxError"),
+    ],
+)
+def test_a_plugin_that_is_written_wrong(site, installed, source, words):
+    """It is told what and where."""
+    site.install("bad", source)
+    [failure] = only(installed(), "bad").failures
+    assert words in failure
+    assert str(site.path("bad")) in failure
+
+
+def test_one_bad_node_leaves_the_others(site, installed):
+    """Nodes in modules of their own fail on their own."""
+    site.install(
+        "mixed",
+        f"{HOOK}    register('mixed_good:made')\n    register('mixed_bad:made')\n",
+        mixed_good=offering("mixed.good", "mixed_good"),
+        mixed_bad="import torchfoo",
     )
-    assert registry.specs["twice.node"].target == "plugin_one:made"
-    assert "twice.node" in registry.plugins[1].failure
+    plugin = only(installed(), "mixed")
+    assert plugin.types == ("mixed.good",)
+    assert plugin.failures[0].startswith("mixed_bad:made: ModuleNotFoundError")
 
 
-def test_only_the_wanted_plugins_are_loaded(offering, module, monkeypatch):
-    """`PYTTI_GRAPH_PLUGINS` names entry points."""
-    monkeypatch.setenv("PYTTI_GRAPH_PLUGINS", "b")
-    registry = offering(
-        Distribution("one", EntryPoint("a", module("plugin_a", "a.node"))),
-        Distribution("two", EntryPoint("b", module("plugin_b", "b.node"))),
-    )
-    assert list(registry.specs) == ["b.node"]
+def test_a_missing_docstring_is_a_warning(site, installed):
+    """The node can be used all the same."""
+    site.install("silent", offering("silent.node", "silent", docstring="pass"))
+    plugin = only(installed(), "silent")
+    assert plugin.types == ("silent.node",)
+    assert "silent.node has no docstring" in plugin.warnings[0]
 
 
-def test_a_manifest_is_rebuilt_when_the_source_changes(tmp_path, monkeypatch, module):
-    """And used without importing while it has not."""
-    monkeypatch.setattr(manifest.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "cache"))
-    made = module("changing", "changing.node")
-    calls = []
+@pytest.mark.parametrize(("api", "words"), [(99, "pip install --upgrade pytti-graph"), (0, "ask its authors")])
+def test_a_plugin_for_another_api(site, installed, api, words):
+    """It is not imported: what it would fail with explains nothing."""
+    site.install("other", f"pytti_graph_api = {api}\nfrom pytti_graph import SomethingElse\n")
+    [failure] = only(installed(), "other").failures
+    assert f"version {api} of the plugin API" in failure
+    assert words in failure
 
-    def load(target):
-        calls.append(target)
-        return made.made
 
+def test_two_plugins_that_offer_one_type(site, installed):
+    """Nobody gets it by its short name; each can be named."""
+    site.install("one", offering("twice.node", "one"))
+    site.install("two", offering("twice.node", "two"), version="2.5")
+    registry = installed()
+    assert registry.find("twice.node") is None
+    assert registry.find("one/twice.node").target == "one:made"
+    assert registry.find("two/twice.node").target == "two:made"
+    assert [str(plugin) for plugin in registry.offering("twice.node")] == ["one 1.0", "two 2.5"]
+    assert "twice.node is offered by two 2.5 too" in only(registry, "one").warnings[0]
+
+
+def test_nobody_takes_a_type_from_the_built_ins(site, installed):
+    """But theirs can be named."""
+    site.install("greedy", offering("image.rgb", "greedy"))
+    registry = installed()
+    assert registry.find("image.rgb").target == "pytti_graph.nodes.images:RGB"
+    assert registry.find("greedy/image.rgb").target == "greedy:made"
+
+
+def test_only_the_wanted_plugins_are_loaded(site, installed):
+    """`PYTTI_GRAPH_PLUGINS` names entry points or distributions; nothing names none."""
+    site.install("one", offering("one.node", "one"), entry_points={"first": "one"})
+    site.install("two", offering("two.node", "two"))
+    assert {"one.node", "two.node"} & set(installed(["first"]).specs) == {"one.node"}
+    assert {"one.node", "two.node"} & set(installed(["two"]).specs) == {"two.node"}
+    assert {"one.node", "two.node"} & set(installed([]).specs) == set()
+
+
+def test_a_manifest_is_rebuilt_when_a_source_changes(site, installed, monkeypatch):
+    """Any of the plugin's packages, and used without importing while none has."""
+    site.install("changing", offering("changing.node", "changing"))
+    asked = []
+    ask = manifest._ask
+    monkeypatch.setattr(manifest, "_ask", lambda manifests, **more: asked.append(1) or ask(manifests, **more))
     for _ in range(2):
-        assert list(manifest.specifications("x", ["changing:made"], load)) == ["changing.node"]
-    assert len(calls) == 1
-    (tmp_path / "changing.py").write_text("# another\n")
-    manifest.specifications("x", ["changing:made"], load)
-    assert len(calls) == 2
+        assert "changing.node" in installed().specs
+    assert len(asked) == 1
+    site.path("changing").write_text(offering("changed.node", "changing") + "# longer\n")
+    assert "changed.node" in installed().specs
+    assert len(asked) == 2
 
 
-def test_an_unwritable_or_damaged_cache_only_costs_time(tmp_path, monkeypatch, module):
+def test_a_failure_is_looked_at_again_when_something_is_installed(site, installed):
+    """It may have been what was missing."""
+    site.install("needy", "import helpful\n" + offering("needy.node", "needy"))
+    assert only(installed(), "needy").failures
+    site.install("helpful", offering("helpful.node", "helpful"))
+    assert only(installed(), "needy").failures == ()
+
+
+def test_a_damaged_cache_only_costs_time(site, installed, tmp_path):
     """The specifications are right all the same."""
-    (tmp_path / "file").write_text("")
-    made = module("cached", "cached.node")
-    for place in (tmp_path / "file", tmp_path):
-        monkeypatch.setattr(manifest.platformdirs, "user_cache_dir", lambda name, place=place: str(place))
-        for _ in range(2):
-            assert list(manifest.specifications("y", ["cached:made"], lambda target: made.made)) == ["cached.node"]
-            if place.is_dir():
-                (place / "manifests" / "y.json").write_text("{")
+    site.install("cached", offering("cached.node", "cached"))
+    for damage in ("{", "[]", '{"key": 1, "contents": {}}'):
+        assert "cached.node" in installed().specs
+        for path in (tmp_path / "cache" / "manifests").glob("cached*.json"):
+            path.write_text(damage)
 
 
-def test_a_node_that_cannot_be_imported_names_its_distribution(offering):
+def test_a_cache_that_cannot_be_written(site, installed, tmp_path):
+    """A file is in its place."""
+    (tmp_path / "cache").write_text("")
+    site.install("cached", offering("cached.node", "cached"))
+    assert "cached.node" in installed().specs
+
+
+def test_python_inside_another_program(site, installed, monkeypatch):
+    """Where there is no Python to start, plugins are imported here."""
+    monkeypatch.setattr(sys, "executable", "/gone/python")
+    site.install("inside", offering("inside.node", "inside"))
+    assert "inside.node" in installed().specs
+
+
+def test_listeners_are_chosen_by_name(site, installed):
+    """One that two plugins offer by its distribution."""
+    offer = "from pytti_graph import hookimpl\n@hookimpl\ndef pytti_graph_listeners(register):\n"
+    for name in ("loud", "proud"):
+        source = f"{offer}    register('horn', '{name}:Horn')\nclass Horn:\n    '''Toots.'''\n    name = '{name}'\n"
+        site.install(name, source)
+    registry = installed()
+    assert registry.choose("listener", "proud/horn").name == "proud"
+    with pytest.raises(UsageError, match="loud 1.0 and proud 1.0 both offer"):
+        registry.choose("listener", "horn")
+    with pytest.raises(UsageError, match="there is no listener 'trumpet'"):
+        registry.choose("listener", "trumpet")
+
+
+def test_a_node_that_cannot_be_imported_names_its_distribution():
     """And is fatal only when it is needed."""
 
     @node("gone.node")
     def gone() -> float: ...
 
     spec = spec_of(gone)
-    registry = plugins.Registry({"gone.node": spec}, (plugins.Plugin("g", "gone-dist", "2.1", ("gone.node",)),))
+    registry = plugins.Registry({"gone.node": spec}, (plugins.Plugin("g", "gone-dist", "2.1", {"gone.node": spec}),))
     with pytest.raises(MissingError, match=r"gone\.node of gone-dist 2\.1"):
         registry.implementation(spec)
 

@@ -91,7 +91,7 @@ def test_references_are_references(schema):
 def test_notes_are_allowed_and_other_keys_are_not(schema):
     assert "^x-" in schema["patternProperties"]
     assert schema["additionalProperties"] is False
-    assert {*schema["properties"]} == {"pytti_graph", "title", "seed", "clock", "vars", "nodes", "requires"}
+    assert {*schema["properties"]} == {"pytti_graph", "title", "seed", "clock", "vars", "nodes", "requires", "versions"}
 
 
 def test_no_nodes_installed_is_no_error():
