@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytti_graph.core.errors import GraphError, Problem, UsageError
-from pytti_graph.core.formulas import TextSyntaxError, parse_reference
+from pytti_graph.core.formulas import Reference, TextSyntaxError, parse_reference
 from pytti_graph.core.plugins import Registry, installed
 from pytti_graph.graph.checks import CheckedGraph, check, in_file_order, output_problem
 from pytti_graph.graph.document import (
@@ -27,6 +27,7 @@ from pytti_graph.graph.inputs import input_problems
 from pytti_graph.graph.migrations import migrate
 from pytti_graph.graph.overrides import override
 from pytti_graph.graph.plan import Plan, compile_plan, writer_images
+from pytti_graph.graph.ports import meant_port, spelt
 from pytti_graph.graph.requirements import check_requirements
 from pytti_graph.jobs import Job, checked_seed, portable, record
 
@@ -149,13 +150,13 @@ class Graph:
         if output is None:
             images = writer_images(self.checked)
             if not write and not images:
-                images = [parse_reference(id) for id in _images(self.checked)[:1]]
+                images = _images(self.checked)[:1]
             if not write and len(images) > 1:
                 names = ", ".join(map(str, images))
                 raise UsageError(f"several pictures are written ({names})", hint="say which to hand out, with output=")
             return images
         try:
-            reference = parse_reference(output)
+            reference = spelt(parse_reference(output), "Image", self.checked.nodes)
         except TextSyntaxError as error:
             raise UsageError(f"output '{output}': {error}") from None
         if (wrong := output_problem(reference, self.checked)) is not None:
@@ -359,10 +360,11 @@ def _whole(read: Callable[..., Document], registry: Registry | None, *source: An
         raise GraphError(in_file_order(problems)) from None
 
 
-def _images(graph: CheckedGraph) -> list[str]:
+def _images(graph: CheckedGraph) -> list[Reference]:
     """Pictures, those that can be optimised first."""
-    images = [node for node in graph.nodes.values() if node.spec.returns == "Image"]
-    return [node.id for node in sorted(images, key=lambda node: not node.spec.trainable)]
+    nodes = sorted(graph.nodes.values(), key=lambda node: not node.spec.trainable)
+    images = [node for node in nodes if node.spec.returns == "Image" or meant_port(node.spec, "Image")]
+    return [spelt(Reference(node.id), "Image", graph.nodes) for node in images]
 
 
 def _dead(plan: Plan, id: str) -> Problem:

@@ -7,6 +7,7 @@ from pytti_graph.core.hooks import RegisterNamed, hookimpl
 COMMANDS = {
     "Make pictures": {
         "run": "pytti_graph.cli.run:run",
+        "sweep": "pytti_graph.cli.sweep:sweep",
         "resume": "pytti_graph.cli.run:resume",
         "examples": "pytti_graph.cli.examples:examples",
         "fetch": "pytti_graph.cli.fetch:fetch",
@@ -38,3 +39,9 @@ def pytti_graph_listeners(register: RegisterNamed) -> None:
     """Offer the built-in listeners."""
     register("preview", "pytti_graph.cli.preview:Preview")
     register("events", "pytti_graph.cli.events:JsonLines")
+
+
+@hookimpl
+def pytti_graph_executors(register: RegisterNamed) -> None:
+    """Offer the built-in executor."""
+    register("local", "pytti_graph.executors:Local")

@@ -59,6 +59,29 @@ Nodes = Annotated[
         show_default=False,
     ),
 ]
+Executor = Annotated[
+    str, typer.Option("--executor", metavar="NAME", help="Where to render variations: local; plugins bring more.")
+]
+ExecutorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--executor-option",
+        metavar="NAME=VALUE",
+        help="For the executor, such as threads=2 for local; may be repeated.",
+        show_default=False,
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        metavar="N",
+        min=1,
+        help="How many variations to render at once; else one, or one on each graphics card.",
+        show_default=False,
+    ),
+]
 Listen = Annotated[
     list[str] | None,
     typer.Option(

@@ -85,9 +85,15 @@ def run(
 
 
 def resume(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A run folder, or the folder of a sweep.", show_default=False)
+    ],
     frames: options.Frames = None,
     device: Device = None,
+    executor: options.Executor = "local",
+    executor_option: options.ExecutorOption = None,
+    jobs: options.Jobs = None,
+    allow_path: options.AllowPath = None,
     allow_network: Network = False,
     nodes: Nodes = None,
     listen: options.Listen = None,
@@ -95,13 +101,31 @@ def resume(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Go on with a rendering that was stopped, or make its film longer.
+    """Go on with a rendering or a sweep that was stopped, or make a film longer.
 
-    On a processor, frames are bit for bit what they would have been without the stop.
+    On a processor, frames are bit for bit what they would have been without the stop. What concerns executors, and the
+    folders that a sweep may use besides its own, has to be said again.
     """
     from pytti_graph import api
     from pytti_graph.cli.interrupt import Stop
+    from pytti_graph.sweeps.folder import is_sweep
 
+    where = {"executor": executor, "jobs": jobs, "options": executor_option}
+    if is_sweep(folder):
+        _refuse({"--frames": frames, "--listen": listen}, f"{folder} is the folder of a sweep", "of its run folders")
+        from pytti_graph.cli import sweep
+
+        return sweep.go_on(
+            folder,
+            where={**where, "options": sweep.option_values(executor_option)},
+            device=device,
+            allow_path=allow_path or (),
+            allow_network=allow_network,
+            nodes=nodes,
+            json=json,
+            quiet=quiet,
+            verbose=verbose,
+        )
     with Stop() as stop:
         listener = _listener(stop, json=json, quiet=quiet, verbose=verbose)
         with listener.following():

@@ -51,7 +51,8 @@ def _frames(graph: CheckedGraph, left: int) -> str:
 
 def picture_size(graph: CheckedGraph) -> str | None:
     """Width and height of the images that are made: "256 x 256"."""
-    sizes = {size for node in graph.nodes.values() if node.spec.returns == "Image" and (size := _size(node.arguments))}
+    images = (node for node in graph.nodes.values() if "Image" in (node.spec.returns, *node.spec.ports.values()))
+    sizes = {size for node in images if (size := _size(node.arguments))}
     return words.listed(sorted(sizes)) if sizes else None
 
 

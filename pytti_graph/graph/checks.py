@@ -18,6 +18,7 @@ from pytti_graph.graph.binding import BindingError, Bound, Computed, Constant, b
 from pytti_graph.graph.checked import CheckedGraph, CheckedNode, Use
 from pytti_graph.graph.document import Document, Entry, NodeText, Value
 from pytti_graph.graph.outputs import output_clashes
+from pytti_graph.graph.ports import meant_port, with_ports
 from pytti_graph.graph.structure import loops, needed_by, sinks
 from pytti_graph.graph.unknown_types import unknown_type
 
@@ -43,6 +44,7 @@ def check(document: Document, registry: Registry) -> CheckedGraph:
     for text in document.nodes.values():
         if (made := _node(text, registry, folder, variables, problems)) is not None:
             nodes[text.id] = made
+    nodes = {id: with_ports(made, nodes) for id, made in nodes.items()}
     for made in nodes.values():
         problems.extend(_wrong_references(made, nodes, document))
     if not document.nodes:
@@ -218,8 +220,11 @@ def _mismatch(
 
 
 def _candidates(wire: str, nodes: Mapping[str, CheckedNode]) -> str | None:
-    fitting = [node.id for node in nodes.values() if node.spec.returns == wire]
+    fitting = [node.id for node in nodes.values() if node.spec.returns == wire or meant_port(node.spec, wire)]
     fitting += [
-        f"{node.id}.{port}" for node in nodes.values() for port, kind in node.spec.ports.items() if kind == wire
+        f"{node.id}.{port}"
+        for node in nodes.values()
+        for port, kind in node.spec.ports.items()
+        if kind == wire and not meant_port(node.spec, wire)
     ]
     return f"write one of: {', '.join(fitting[:8])}" if fitting else None

@@ -404,12 +404,12 @@ def dump(document: Document) -> str:
         lines.append(f"clock: {flow(Value(document.clock))}")
     if document.requires is not None:
         lines.append(f"requires: {flow(document.requires)}")
-    if document.versions:
-        lines.append(f"versions: {flow(_plain_mapping(document.versions))}")
     if document.variables:
         lines += ["vars:", *_lines((entry.key, entry.value) for entry in document.variables.values())]
     if document.nodes:
         lines += ["nodes:", *_lines((node.id, _body(node)) for node in document.nodes.values())]
+    if document.versions:
+        lines.append(f"versions: {flow(_plain_mapping(document.versions))}")
     return "\n".join(lines) + "\n"
 
 

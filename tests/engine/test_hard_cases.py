@@ -292,7 +292,7 @@ def test_a_checkpoint_of_another_graph_is_refused(make, tmp_path):
     """It was edited since."""
     list(make().render(tmp_path / "run"))
     path = tmp_path / "run" / "graph.yaml"
-    path.write_text(path.read_text().replace("tiny.canvas", "tiny.canvas, width: 9"))
+    path.write_text(path.read_text().replace("type: tiny.canvas", "type: tiny.canvas, width: 9"))
     with pytest.raises(UsageError, match="does not fit this graph"):
         list(resume(tmp_path / "run", frames=5, registry=make().registry).frames())
 
