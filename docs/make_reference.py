@@ -18,6 +18,7 @@ from unittest import mock
 
 from PIL import Image
 
+from pytti_graph.cli import COMMANDS as PANELS
 from pytti_graph.cli import reference
 from pytti_graph.cli.main import execute
 from pytti_graph.core.formula_names import CLOCK_HELP, CONSTANTS, FUNCTIONS
@@ -25,15 +26,15 @@ from pytti_graph.core.nodes import NodeSpec, Parameter
 from pytti_graph.core.plugins import installed
 
 DOCS = Path(__file__).parent
-DISTRIBUTIONS = ("pytti-graph", "pytti-graph-imagenet")
-COMMANDS = ("run", "resume", "examples", "fetch", "check", "plan", "show", "nodes", "plugins", "schema")
+DISTRIBUTIONS = ("pytti-graph", "pytti-graph-imagenet", "pytti-graph-strokes")
+COMMANDS = (*(name for panel in PANELS.values() for name in panel if name != "new"), "new node", "new plugin")
 
 _INTRODUCTION = """\
 # Nodes
 
 <!-- Written by docs/make_reference.py from the nodes themselves; do not edit. -->
 
-Every node type of pytti-graph and of pytti-graph-imagenet. `pytti-graph nodes` lists those that you have installed,
+Every node type of pytti-graph and of its own plugins, pytti-graph-imagenet and pytti-graph-strokes. `pytti-graph nodes` lists those that you have installed,
 `pytti-graph nodes NAME` explains one.
 
 *Kind* says what an argument takes. A kind with a capital letter (Image, Loss, Warp …) is a reference: write the id of a
@@ -129,7 +130,7 @@ def clock() -> Iterator[str]:
 def help_pages() -> Iterator[str]:
     """What each command's `--help` prints."""
     for command in COMMANDS:
-        yield from (f"## {command}", "", "```text", output_of(command, "--help").rstrip(), "```", "")
+        yield from (f"## {command}", "", "```text", output_of(*command.split(), "--help").rstrip(), "```", "")
 
 
 def output_of(*arguments: str) -> str:

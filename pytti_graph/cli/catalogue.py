@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -15,8 +16,12 @@ from pytti_graph.core.errors import UsageError, did_you_mean
 from pytti_graph.core.offers import Kind
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from pytti_graph.core.nodes import NodeSpec
     from pytti_graph.core.plugins import Plugin, Registry
+
+_COLUMN = len("executors  ")
 
 
 def nodes(
@@ -71,6 +76,8 @@ def _say_families(specs: list[NodeSpec]) -> None:
 
 def plugins(json: Json = False, verbose: Verbose = False) -> None:
     """List the installed plugins: what each offers, and what of it cannot be used."""
+    from rich.text import Text
+
     from pytti_graph.cli import output
     from pytti_graph.core.plugins import installed
 
@@ -78,24 +85,29 @@ def plugins(json: Json = False, verbose: Verbose = False) -> None:
     if json:
         output.say_json([_plugin_json(plugin) for plugin in found])
         return
-    for origin, members in groupby(found, key=str):
-        _say_distribution(origin, list(members))
+    output.say(Text("\n").join(line for origin, own in groupby(found, str) for line in _listing(origin, list(own))))
     _say_failures(found)
 
 
-def _say_distribution(origin: str, plugins: list[Plugin]) -> None:
+def _listing(origin: str, plugins: list[Plugin]) -> Iterator[Text]:
+    """The lines about one distribution."""
     from rich.text import Text
 
-    from pytti_graph.cli import output
-
-    output.say(Text(origin, "bold"))
     rows = {"nodes": sorted(type for plugin in plugins for type in plugin.types)}
     for kind in get_args(Kind):
         rows[f"{kind}s"] = [offer.name for plugin in plugins for offer in plugin.offers if offer.kind == kind]
     rows["hooks"] = sorted({hook for plugin in plugins for hook in plugin.hooks})
-    table = output.grid([(title, ", ".join(names)) for title, names in rows.items() if names], ("dim", ""))
-    table.columns[0].min_width = len("executors")
-    output.say_table(table, indent=2)
+    yield Text(origin, "bold")
+    for title, names in rows.items():
+        for number, line in enumerate(_wrapped(", ".join(names))):
+            yield Text.assemble((f"  {'' if number else title:<{_COLUMN}}", "dim"), line)
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines that leave room for the titles; a single one where nobody looks."""
+    from pytti_graph.cli import output
+
+    return textwrap.wrap(text, max(output.console().width - _COLUMN - 3, 20)) if text else []
 
 
 def _plugin_json(plugin: Plugin) -> dict[str, Any]:

@@ -60,7 +60,13 @@ Nodes = Annotated[
     ),
 ]
 Executor = Annotated[
-    str, typer.Option("--executor", metavar="NAME", help="Where to render variations: local; plugins bring more.")
+    str | None,
+    typer.Option(
+        "--executor",
+        metavar="NAME",
+        help="Where to render variations: local, which is the default; plugins bring more.",
+        show_default=False,
+    ),
 ]
 ExecutorOption = Annotated[
     list[str] | None,

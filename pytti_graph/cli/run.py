@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ import typer
 from pytti_graph.cli import options
 from pytti_graph.cli.listening import Listeners, chosen
 from pytti_graph.cli.options import GraphFile, Json, Network, Nodes, Precision, Quiet, Settings, Verbose
-from pytti_graph.core.errors import Interrupted, PyttiGraphError
+from pytti_graph.core.errors import Interrupted, PyttiGraphError, UsageError
 
 if TYPE_CHECKING:
     from pytti_graph.api import Graph, Job
@@ -90,7 +91,7 @@ def resume(
     ],
     frames: options.Frames = None,
     device: Device = None,
-    executor: options.Executor = "local",
+    executor: options.Executor = None,
     executor_option: options.ExecutorOption = None,
     jobs: options.Jobs = None,
     allow_path: options.AllowPath = None,
@@ -106,26 +107,52 @@ def resume(
     On a processor, frames are bit for bit what they would have been without the stop. What concerns executors, and the
     folders that a sweep may use besides its own, has to be said again.
     """
-    from pytti_graph import api
-    from pytti_graph.cli.interrupt import Stop
     from pytti_graph.sweeps.folder import is_sweep
 
-    where = {"executor": executor, "jobs": jobs, "options": executor_option}
+    of_sweep = {
+        "--executor": executor,
+        "--executor-option": executor_option,
+        "--jobs": jobs,
+        "--allow-path": allow_path,
+    }
     if is_sweep(folder):
-        _refuse({"--frames": frames, "--listen": listen}, f"{folder} is the folder of a sweep", "of its run folders")
         from pytti_graph.cli import sweep
 
-        return sweep.go_on(
-            folder,
-            where={**where, "options": sweep.option_values(executor_option)},
-            device=device,
-            allow_path=allow_path or (),
-            allow_network=allow_network,
-            nodes=nodes,
-            json=json,
-            quiet=quiet,
-            verbose=verbose,
+        _refuse({"--frames": frames, "--listen": listen}, f"{folder}, which is the folder of a sweep")
+        where = sweep.where(executor, jobs, executor_option)
+        how = {"device": device, "allow_network": allow_network}
+        opened = sweep.opened(folder, allow_path, nodes)
+        sweep.render(opened, {**where, **how}, json=json, quiet=quiet, verbose=verbose)
+    else:
+        _refuse(of_sweep, f"{folder}, which is not the folder of a sweep")
+        _go_on(
+            folder, frames, device, nodes, listen, allow_network=allow_network, json=json, quiet=quiet, verbose=verbose
         )
+
+
+def _refuse(given: Mapping[str, object], what: str) -> None:
+    """Refuse options that make no sense here."""
+    for option, value in given.items():
+        if value:
+            raise UsageError(f"'{option}' cannot be used for {what}")
+
+
+def _go_on(
+    folder: Path,
+    frames: int | None,
+    device: str | None,
+    nodes: list[Path] | None,
+    listen: list[str] | None,
+    *,
+    allow_network: bool,
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Go on with one rendering."""
+    from pytti_graph import api
+    from pytti_graph.cli.interrupt import Stop
+
     with Stop() as stop:
         listener = _listener(stop, json=json, quiet=quiet, verbose=verbose)
         with listener.following():

@@ -17,7 +17,6 @@ from pytti_graph.core.errors import Interrupted, Problem, PyttiGraphError, Usage
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytti_graph.cli.interrupt import Stop
     from pytti_graph.cli.sweep_progress import Follower
     from pytti_graph.sweeps import Result, Sweep
 
@@ -40,7 +39,7 @@ def sweep(
     seed: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Of all variations; else the graph's, or a new one.")
     ] = None,
-    executor: options.Executor = "local",
+    executor: options.Executor = None,
     executor_option: options.ExecutorOption = None,
     jobs: options.Jobs = None,
     device: Device = None,
@@ -68,48 +67,35 @@ def sweep(
     before the first is rendered, and one that fails stops no other. Ctrl-C keeps everything; 'pytti-graph resume' goes
     on from there.
     """
-    from pytti_graph.cli.interrupt import Stop
     from pytti_graph.sweeps import Sweep
 
-    with Stop() as stop:
-        chosen = [*(settings or ()), *([] if seed is None else [f"seed={seed}"])]
-        planned = Sweep.plan(
-            changed(file, chosen, nodes),
-            vary or [],
-            draft=draft,
-            frames=frames,
-            allow_paths=allow_path or (),
-            node_files=nodes or (),
-        )
-        where = {"executor": executor, "jobs": jobs, "options": option_values(executor_option)}
-        how = {"device": device, "precision": precision.value, "allow_network": allow_network}
-        _render(planned, stop, {"folder": output, **where, **how}, json=json, quiet=quiet, verbose=verbose)
+    chosen = [*(settings or ()), *([] if seed is None else [f"seed={seed}"])]
+    planned = Sweep.plan(
+        changed(file, chosen, nodes),
+        vary or [],
+        draft=draft,
+        frames=frames,
+        allow_paths=allow_path or (),
+        node_files=nodes or (),
+    )
+    how = {"device": device, "precision": precision.value, "allow_network": allow_network}
+    arguments = {"folder": output, **where(executor, jobs, executor_option), **how}
+    render(planned, arguments, json=json, quiet=quiet, verbose=verbose)
 
 
-def go_on(
-    folder: Path,
-    *,
-    where: Mapping[str, Any],
-    device: str | None,
-    allow_path: Sequence[Path],
-    allow_network: bool,
-    nodes: list[Path] | None,
-    json: bool,
-    quiet: bool,
-    verbose: bool,
-) -> None:
-    """Render what is left of a sweep; `where` has "executor", "jobs" and "options"."""
-    from pytti_graph.cli.interrupt import Stop
+def opened(folder: Path, allow_path: Sequence[Path] | None, nodes: list[Path] | None) -> Sweep:
+    """A sweep that was begun, with the rights that it is given now."""
     from pytti_graph.sweeps import Sweep
 
-    with Stop() as stop:
-        registry = options.registry(nodes)
-        found = Sweep.open(folder, registry=registry, allow_paths=allow_path, node_files=nodes or ())
-        how = {"device": device, "allow_network": allow_network}
-        _render(found, stop, {**where, **how}, json=json, quiet=quiet, verbose=verbose)
+    return Sweep.open(folder, registry=options.registry(nodes), allow_paths=allow_path or (), node_files=nodes or ())
 
 
-def option_values(written: Sequence[str] | None) -> dict[str, str]:
+def where(executor: str | None, jobs: int | None, written: Sequence[str] | None) -> dict[str, Any]:
+    """What the command line says of the executor, as `Sweep.run` takes it."""
+    return {"executor": executor or "local", "jobs": jobs, "options": _option_values(written)}
+
+
+def _option_values(written: Sequence[str] | None) -> dict[str, str]:
     """What `--executor-option` says, by name."""
     values = {}
     for text in written or ():
@@ -120,16 +106,26 @@ def option_values(written: Sequence[str] | None) -> dict[str, str]:
     return values
 
 
-def _render(sweep: Sweep, stop: Stop, arguments: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool) -> None:
-    """Render a sweep, follow it, and say at the end what there is."""
+def render(sweep: Sweep, arguments: Mapping[str, Any], *, json: bool, quiet: bool, verbose: bool) -> None:
+    """Render a sweep, follow it, and say at the end what there is.
+
+    Args:
+        sweep: What to render.
+        arguments: For `Sweep.run`.
+        json: Print one JSON object.
+        quiet: Print errors only.
+        verbose: Say more.
+    """
     from pytti_graph.cli import output
+    from pytti_graph.cli.interrupt import Stop
     from pytti_graph.cli.sweep_progress import follower
 
     if not quiet:
         output.say_problems(sweep.warnings)
     follow = follower(sweep, quiet=quiet or json, warn=not quiet, verbose=verbose)
-    begin, error = time.monotonic(), None
-    with follow.following():
+    begin = time.monotonic()
+    error: PyttiGraphError | None = None
+    with Stop() as stop, follow.following():
         stop.clean = True
         try:
             sweep.run(**arguments, on_event=follow, cancelled=stop)

@@ -190,7 +190,9 @@ def _summarised(found: Contents, offer: Offer) -> Contents:
     except (Exception, SystemExit) as error:
         failure = f"{offer.kind} '{offer.name}': {told(error, offer.target.partition(':')[0])}"
         return replace(found, failures=(*found.failures, failure))
-    summary = " ".join((inspect.getdoc(made) or "").partition("\n\n")[0].split())
+    help = getattr(getattr(made, "info", None), "help", None)  # a group of commands tells what it is for itself
+    text = help if isinstance(help, str) else inspect.getdoc(made) or ""
+    summary = " ".join(text.partition("\n\n")[0].split())
     return replace(found, offers=(*found.offers, replace(offer, summary=summary)))
 
 

@@ -102,23 +102,32 @@ class _Manifest:
         return digest.hexdigest()
 
 
-def contents(sources: Sequence[Source], *, nodes: bool) -> list[Contents]:
-    """What each of some plugins offers: remembered, or looked up and remembered.
+class Manifests:
+    """The manifests of some plugins.
 
-    Args:
+    Attributes:
         sources: The plugins.
-        nodes: Their nodes are wanted too: looking these up may import torch.
     """
-    manifests = [_Manifest(source) for source in sources]
-    for manifest in manifests:
-        manifest.read()
-    stale = [m for m in manifests if m.contents is None or (nodes and m.contents.nodes is None)]
-    for manifest in (m for m in stale if m.source.trusted):
-        manifest.contents = inspection.contents(manifest.source.plugin, manifest.contents, nodes=nodes)
-    _look_up([m for m in stale if not m.source.trusted], nodes=nodes)
-    for manifest in stale:
-        manifest.write()
-    return [manifest.contents or Contents() for manifest in manifests]
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self.sources = tuple(sources)
+        self._manifests = [_Manifest(source) for source in self.sources]
+        for manifest in self._manifests:
+            manifest.read()
+
+    def contents(self, *, nodes: bool) -> list[Contents]:
+        """What each plugin offers: remembered, or looked up and remembered.
+
+        Args:
+            nodes: Their nodes are wanted too: looking these up may import torch.
+        """
+        stale = [m for m in self._manifests if m.contents is None or (nodes and m.contents.nodes is None)]
+        for manifest in (m for m in stale if m.source.trusted):
+            manifest.contents = inspection.contents(manifest.source.plugin, manifest.contents, nodes=nodes)
+        _look_up([m for m in stale if not m.source.trusted], nodes=nodes)
+        for manifest in stale:
+            manifest.write()
+        return [manifest.contents or Contents() for manifest in self._manifests]
 
 
 def _look_up(manifests: Sequence[_Manifest], *, nodes: bool) -> None:

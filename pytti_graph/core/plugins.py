@@ -177,8 +177,8 @@ def offers() -> Registry:
 
 def forget() -> None:
     """Look for plugins anew when they are asked for next: something has been installed, or the choice has changed."""
-    installed.cache_clear()
-    offers.cache_clear()
+    for known in (installed, offers, _manifests):
+        known.cache_clear()
 
 
 def _is_clear(owners: Sequence[Plugin]) -> bool:
@@ -195,10 +195,14 @@ def _with_clashes(plugin: Plugin, offering: Mapping[str, Sequence[Plugin]]) -> P
     return replace(plugin, warnings=(*plugin.warnings, *warnings))
 
 
+@functools.cache
+def _manifests() -> manifest.Manifests:
+    return manifest.Manifests(_wanted(_sources()))
+
+
 def _plugins(*, nodes: bool) -> list[Plugin]:
-    sources = list(_wanted(_sources()))
-    found = manifest.contents(sources, nodes=nodes)
-    return [_plugin(source, contents) for source, contents in zip(sources, found, strict=True)]
+    known = _manifests()
+    return [_plugin(source, found) for source, found in zip(known.sources, known.contents(nodes=nodes), strict=True)]
 
 
 def _plugin(source: manifest.Source, contents: Contents) -> Plugin:
@@ -226,10 +230,11 @@ def _sources() -> list[manifest.Source]:
     """Entry points of all distributions, built-ins first, then by name."""
     found: dict[tuple[str, str], manifest.Source] = {}
     for distribution in metadata.distributions():
-        for entry_point in distribution.entry_points:
-            if entry_point.group == hooks.PROJECT:
-                name = distribution.name
-                plugin = EntryPoint(entry_point.name, entry_point.value)
-                source = manifest.Source(name, distribution.version, plugin, trusted=name == BUILT_IN)
-                found.setdefault((name, entry_point.name), source)
+        if not (entry_points := distribution.entry_points.select(group=hooks.PROJECT)):
+            continue
+        about = distribution.metadata
+        for entry_point in entry_points:
+            plugin = EntryPoint(entry_point.name, entry_point.value)
+            source = manifest.Source(about["Name"], about["Version"], plugin, trusted=about["Name"] == BUILT_IN)
+            found.setdefault((source.distribution, entry_point.name), source)
     return [found[key] for key in sorted(found, key=lambda key: (key[0] != BUILT_IN, key))]

@@ -18,6 +18,7 @@ from pytti_graph import __version__
 from pytti_graph.core.node_files import with_files
 from pytti_graph.core.plugins import Registry
 from pytti_graph.scaffold import LONGEST, TEMPLATES
+from pytti_graph.testing import violations
 
 FORMS = sorted(path.name.removesuffix(".py.tmpl") for path in (TEMPLATES / "node").iterdir())
 LONG = "-".join(["abcdefghi"] * 4)
@@ -148,26 +149,29 @@ def test_output_names_the_folder_around_it(cli):
 
 
 @pytest.mark.parametrize("words", [("plugin", "glow"), ("node", "loss.glow")])
-def test_a_file_is_no_folder_to_write_to(cli, words):
-    outcome = cli("new", *words, "-o", "film.yaml")
+@pytest.mark.parametrize("where", ["film.yaml", "film.yaml/deeper"])
+def test_a_file_is_no_folder_to_write_to(cli, words, where):
+    outcome = cli("new", *words, "-o", where)
     assert outcome.code == 2
-    assert "film.yaml" in outcome.err
-    assert outcome.err.count("\n") == 1
+    assert outcome.err == f"error: {where} is not a folder; give '-o' the name of a folder\n"
 
 
-def test_a_full_disk_leaves_nothing_behind(cli, folder, monkeypatch):
-    write = Path.write_text
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
+@pytest.mark.parametrize("words", [("plugin", "glow"), ("node", "loss.glow")])
+def test_a_full_disk_leaves_nothing_behind(cli, folder, monkeypatch, words):
+    def full(path, mode="r", **options):
+        file = real(path, mode, **options)
+        if mode != "x":
+            return file
+        file.close()
+        return real(Path("/dev/full"), "w")
 
-    def full(path, *arguments, **options):
-        if path.name == "pyproject.toml":
-            raise OSError(28, "No space left on device")
-        return write(path, *arguments, **options)
-
-    monkeypatch.setattr(Path, "write_text", full)
-    outcome = cli("new", "plugin", "glow")
+    real, before = Path.open, files(folder)
+    monkeypatch.setattr(Path, "open", full)
+    outcome = cli("new", *words)
     assert outcome.code == 2
-    assert outcome.err == "error: pytti-graph-glow cannot be written: No space left on device\n"
-    assert not (folder / "pytti-graph-glow").exists()
+    assert outcome.err.endswith("cannot be written: No space left on device\n")
+    assert files(folder) == before
 
 
 def test_the_next_commands_are_printed(cli):
@@ -247,6 +251,11 @@ def test_lines_for_a_graph_name_arguments_that_the_node_has(cli, form):
     [spec] = with_files(Registry(), [Path(path)]).specs.values()
     assert line.pop("type") == spec.type
     assert set(line) <= {parameter.name for parameter in spec.parameters}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_new_node_keeps_the_contract(cli, form):
+    assert violations(function(cli, f"{form}.own")) == []
 
 
 @pytest.mark.parametrize(
