@@ -61,29 +61,13 @@ def new_plugin(name: str, parent: Path) -> PluginFolder:
     Raises:
         UsageError: The name cannot be used, the folder is there already, or it cannot be written.
     """
-    name = _plugin_name(name)
-    distribution, module = f"{PREFIX}{name}", name.replace("-", "_")
-    _refuse_installed(distribution)
-    type = f"loss.{module}"
-    _refuse_known(type)
-    files = _filled(
-        TEMPLATES / "plugin",
-        {
-            "name": name,
-            "module": module,
-            "package": distribution.replace("-", "_"),
-            "distribution": distribution,
-            "type": type,
-            "function": _function_name(module),
-            "version": ".".join(__version__.split(".")[:2]),
-            "api": str(API),
-            "author": _author(f"The authors of {distribution}"),
-            "year": str(date.today().year),
-        },
-    )
-    folder = parent / distribution
+    words = _words(_plugin_name(name))
+    _refuse_installed(words["distribution"])
+    _refuse_known(words["type"])
+    files = _filled(TEMPLATES / "plugin", words)
+    folder = parent / words["distribution"]
     _write_folder(folder, files)
-    return PluginFolder(folder, tuple(files), type, Path("graphs", f"{name}.yaml"))
+    return PluginFolder(folder, tuple(files), words["type"], Path("graphs", f"{words['name']}.yaml"))
 
 
 def new_node(type: str, folder: Path) -> Path:
@@ -107,13 +91,26 @@ def new_node(type: str, folder: Path) -> Path:
     words = {"type": type, "name": name, "function": _function_name(name)}
     text = Template(template.read_text("utf-8")).substitute(words)
     path = folder / f"{name}.py"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except OSError as error:
-        raise _unwritable(path, error) from None
+    _make_folder(folder)
+    _write_file(path, text)
     return path
+
+
+def _words(name: str) -> dict[str, str]:
+    """What the placeholders in the templates of a plugin stand for."""
+    distribution, module = f"{PREFIX}{name}", name.replace("-", "_")
+    return {
+        "name": name,
+        "module": module,
+        "package": distribution.replace("-", "_"),
+        "distribution": distribution,
+        "type": f"loss.{module}",
+        "function": _function_name(module),
+        "version": ".".join(__version__.split(".")[:2]),
+        "api": str(API),
+        "author": _author(f"The authors of {distribution}"),
+        "year": str(date.today().year),
+    }
 
 
 def _plugin_name(text: str) -> str:
@@ -144,8 +141,8 @@ def _type_parts(type: str) -> tuple[str, str]:
     """Family and name."""
     if (match := _TYPE.fullmatch(type)) and len(type) <= LONGEST:
         return match[1], match[2]
-    parts = [_plain(part, "_") for part in type.split(".")]
-    other = ".".join(parts if len(parts) == 2 else ["loss", *parts][:2])
+    family, name = type.split(".", 1) if "." in type else ("loss", type)
+    other = f"{_plain(family, '_')}.{_plain(name, '_')}"
     hint = f"write '{other}'" if _TYPE.fullmatch(other) and len(other) <= LONGEST else "write one such as 'loss.glow'"
     rule = f"it is written 'family.name', with at most {LONGEST} small letters, digits and underscores"
     message = f"'{type}' cannot be a node type: {rule}"
@@ -168,7 +165,8 @@ def _refuse_installed(distribution: str) -> None:
         found = metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return
-    raise UsageError(f"{distribution} {found} is installed here already", argument="name", hint="choose another name")
+    hint = f"choose another name, or type: pip uninstall {distribution}"
+    raise UsageError(f"{distribution} {found} is installed here already", argument="name", hint=hint)
 
 
 def _refuse_known(type: str) -> None:
@@ -199,21 +197,42 @@ def _filled(folder: Path, words: Mapping[str, str]) -> dict[Path, str]:
 
 def _write_folder(folder: Path, files: Mapping[Path, str]) -> None:
     """Write a new folder, whole or not at all."""
+    _make_folder(folder.parent)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir()
     except OSError as error:
         raise _unwritable(folder, error) from None
     try:
         for path, text in files.items():
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, "utf-8", newline="\n")
-    except BaseException as error:
+            _make_folder((folder / path).parent)
+            _write_file(folder / path, text)
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise _unwritable(folder, error) from None
         raise
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder, unless it is there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(f"{path} is not a folder", hint="give '-o' the name of a folder") from None
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _write_file(path: Path, text: str) -> None:
+    """Write a new file, whole or not at all."""
+    try:
+        file = path.open("x", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    try:
+        with file:
+            file.write(text)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise _unwritable(path, error) from None
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:
