@@ -14,7 +14,8 @@ import torch.nn.functional as F
 
 from pytti_graph.core.types import Clock, Moment
 from pytti_graph.engine.streams import NodeStream
-from pytti_graph.nodes import augment, cutouts
+from pytti_graph.nodes import cutouts
+from pytti_graph.nodes.augment.classic import classic as shake
 
 COUNT, SIDE, SIZE = 40, 512, 224
 
@@ -54,7 +55,7 @@ def ours():
 
 def ours_augmented():
     """`cutout.classic` and `augment.classic`."""
-    return cutouts.render(augment.classic(cutouts.classic(picture, stream, SIZE), stream))
+    return cutouts.render(shake(cutouts.classic(picture, stream, SIZE), stream))
 
 
 def seconds(way):

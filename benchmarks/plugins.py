@@ -1,8 +1,8 @@
 """How much longer the command line takes with 50 plugins installed: `python -m benchmarks.plugins [ROUNDS]`.
 
 Each plugin is a distribution of its own with a package of three modules, four nodes and a command. With and without
-them take turns, so that both meet the same noise; ratios are of medians. "Cold" is the first call after an installation,
-when there are no manifests yet.
+them take turns, so that both meet the same noise; ratios are of medians. "Cold" is the first call after an
+installation, when there are no manifests yet.
 """
 
 import os

@@ -23,7 +23,8 @@ from pytti_graph.engine.device import choose
 from pytti_graph.engine.files import FileAccess
 from pytti_graph.engine.machine import Machine
 from pytti_graph.engine.streams import NodeStream
-from pytti_graph.nodes import augment, cutouts, losses
+from pytti_graph.nodes import cutouts, losses, prompt_loss
+from pytti_graph.nodes.augment.classic import classic as shake
 from pytti_graph.nodes.images import Pyramid
 
 SIZE, DIMENSIONS, SIDE = 32, 16, 64
@@ -89,8 +90,8 @@ def by_hand() -> Callable[[], None]:
     def step() -> None:
         draw.restart()
         image = canvas.forward()
-        cut = augment.classic(cutouts.classic(image, draw, SIZE, **crops), draw, **shaken)
-        loss = losses.prompts(cutouts.encode(tiny, cut), prompts) + losses.smoothness(image, smooth)
+        cut = shake(cutouts.classic(image, draw, SIZE, **crops), draw, **shaken)
+        loss = prompt_loss.prompts(cutouts.encode(tiny, cut), prompts) + losses.smoothness(image, smooth)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -1,0 +1,1 @@
+"""Does it make better pictures, sooner? See `python -m benchmarks.quality --help`."""
