@@ -41,34 +41,36 @@ def nodes(
         spec = _found(registry, name)
         return output.say_json(reference.as_json(spec, registry)) if json else reference.explain(spec, registry)
     if json:
-        return output.say_json([reference.as_json(spec, registry) for spec in _sorted(registry.specs)])
+        return output.say_json([reference.as_json(spec, registry) for _, spec in sorted(registry.named().items())])
     _say_failures(registry.plugins)
-    _say_families(_sorted(registry.specs))
+    _say_families(registry.named())
     return None
 
 
 def _found(registry: Registry, name: str) -> NodeSpec:
-    if (spec := registry.specs.get(name)) is not None:
+    if (spec := registry.find(name)) is not None:
         return spec
+    if owners := registry.offering(name):
+        hint = f"say which: {' or '.join(f'{owner.distribution}/{name}' for owner in owners)}"
+        raise UsageError(f"{' and '.join(map(str, owners))} both offer '{name}'", hint=hint)
     members = [type for type in sorted(registry.specs) if type.partition(".")[0] == name]
     families = {type.partition(".")[0] for type in registry.specs}
     hint = f"the family has {', '.join(members)}" if members else did_you_mean(name, [*registry.specs, *families])
     raise UsageError(f"there is no node type '{name}'", hint=hint or "'pytti-graph nodes' lists them")
 
 
-def _sorted(specs: Mapping[str, NodeSpec]) -> list[NodeSpec]:
-    return [specs[type] for type in sorted(specs)]
-
-
-def _say_families(specs: list[NodeSpec]) -> None:
+def _say_families(specs: Mapping[str, NodeSpec]) -> None:
     from rich.text import Text
 
     from pytti_graph.cli import output
 
-    width = max((len(spec.type) for spec in specs), default=0)
-    for family, members in groupby(specs, key=lambda spec: spec.type.partition(".")[0]):
+    def family_of(name: str) -> str:
+        return specs[name].type.partition(".")[0]
+
+    width = max(map(len, specs), default=0)
+    for family, members in groupby(sorted(specs, key=lambda name: (family_of(name), name)), key=family_of):
         output.say(Text(family, "bold"))
-        table = output.grid(((spec.type, spec.summary) for spec in members), ("cyan", ""))
+        table = output.grid(((name, specs[name].summary) for name in members), ("cyan", ""))
         table.columns[0].min_width = width
         output.say_table(table, indent=2)
     output.say("", "'pytti-graph nodes NAME' explains one.")
@@ -153,7 +155,7 @@ def schema(
     from pytti_graph.cli.output import dump_json, say_json, write_file
     from pytti_graph.graph.schema import graph_schema
 
-    made = graph_schema(known(nodes).specs)
+    made = graph_schema(known(nodes).named())
     if output is None:
         say_json(made)
     else:

@@ -76,6 +76,16 @@ class Registry:
         owners = (plugin for plugin in self.plugins if plugin.distribution == distribution)
         return next((plugin.specs[name] for plugin in owners if name in plugin.specs), None)
 
+    def named(self) -> dict[str, NodeSpec]:
+        """Every node type by the name that graphs can give it: with the distribution before it where several offer it."""
+        disputed = {
+            f"{plugin.distribution}/{type}": spec
+            for plugin in self.plugins
+            for type, spec in plugin.specs.items()
+            if self.specs.get(type) is not spec and type not in self._made
+        }
+        return {**self.specs, **disputed}
+
     def offering(self, type: str) -> list[Plugin]:
         """The plugins that offer a node type of this name."""
         return [plugin for plugin in self.plugins if type in plugin.specs]

@@ -48,7 +48,7 @@ def graph_schema(specs: Mapping[str, NodeSpec]) -> Schema:
         "properties": _properties(),
         "patternProperties": {"^x-": {"description": "Ignored; a place for notes and anchors."}},
         "additionalProperties": False,
-        "$defs": {"node": _any_node(types, specs), **{name: _node(specs[name]) for name in types}},
+        "$defs": {"node": _any_node(types, specs), **{name: _node(name, specs[name]) for name in types}},
     }
 
 
@@ -95,7 +95,7 @@ def _any_node(types: list[str], specs: Mapping[str, NodeSpec]) -> Schema:
     chosen = [
         {
             "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
-            "then": {"$ref": f"#/$defs/{name}"},
+            "then": {"$ref": f"#/$defs/{name.replace('/', '~1')}"},
         }
         for name in types
     ]
@@ -113,13 +113,13 @@ def _any_node(types: list[str], specs: Mapping[str, NodeSpec]) -> Schema:
     }
 
 
-def _node(spec: NodeSpec) -> Schema:
+def _node(name: str, spec: NodeSpec) -> Schema:
     arguments = {parameter.name: _argument(parameter) for parameter in spec.parameters}
     schema: Schema = {
         "description": spec.summary,
         "type": "object",
         "required": ["type", *(parameter.name for parameter in spec.parameters if parameter.required)],
-        "properties": {"type": {"const": spec.type, "description": spec.summary}, **arguments},
+        "properties": {"type": {"const": name, "description": spec.summary}, **arguments},
         "additionalProperties": False,
     }
     return schema

@@ -1,6 +1,5 @@
 """Starting up, help, usage errors, exit codes, crashes, pipes."""
 
-import json
 import subprocess
 import sys
 import time

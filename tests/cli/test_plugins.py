@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 
 BRIGHT = '''\
 from pytti_graph import Image, Loss, Number, node
@@ -182,7 +184,12 @@ def test_two_plugins_that_offer_one_type(cli, graph, site, installed):
         "light.yaml:6:17: error: light: alpha 1.0 and beta 1.0 both offer 'loss.bright'; "
         "say which: alpha/loss.bright or beta/loss.bright\n"
     )
+    assert "both offer 'loss.bright'" in cli("nodes", "loss.bright").err
+    assert "  alpha/loss.bright " in cli("nodes").out
+    assert "beta 1.0" in cli("nodes", "beta/loss.bright").out
     Path("light.yaml").write_text(GRAPH.replace("loss.bright", "beta/loss.bright"))
+    schema = json.loads(cli("schema").out)
+    jsonschema.validate(yaml.safe_load(Path("light.yaml").read_text()), schema)
     assert cli("run", "light.yaml", "-o", "out", "-q").code == 0
     assert json.loads(Path("out/run.json").read_text())["nodes"]["light"]["distribution"] == "beta"
     assert cli("check", "out/frames/00000.png").code == 0
