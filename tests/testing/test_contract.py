@@ -1,0 +1,699 @@
+"""Every clause finds a node that breaks it, and says so in words that mend it."""
+
+import math
+import sys
+from typing import Annotated
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pytti_graph import (
+    Bounds,
+    Clock,
+    Device,
+    Files,
+    FormulaValues,
+    Image,
+    Integer,
+    Loss,
+    Moment,
+    Number,
+    OutputPath,
+    Perceptor,
+    Seen,
+    Stream,
+    TextParser,
+    Warp,
+    node,
+    resample,
+)
+from pytti_graph.core.scenes import parse_scenes
+from pytti_graph.testing import TinyPerceptor, Violation, contract, violations
+from pytti_graph.testing.tiny import Canvas
+
+
+def only(found: list[Violation], clause: str) -> str:
+    """The message of the one clause that is broken."""
+    assert {violation.clause for violation in found} == {clause}, "\n".join(map(str, found))
+    return found[0].message
+
+
+# Signature and docstring
+
+
+def test_documented_wants_every_argument_explained():
+    @node("filter.same")
+    def same(image: Image, strength: Number = 1.0) -> Image:
+        """Give the same picture.
+
+        Args:
+            image: The picture.
+        """
+        return image * strength
+
+    [violation] = violations(same)
+    assert only([violation], "documented").startswith("its argument 'strength' is not explained; add 'strength: ...'")
+    assert violation.node == "filter.same"
+    assert "test_contract.py:" in violation.source
+
+
+def test_documented_wants_a_sentence():
+    @node("value.one")
+    def one() -> float:
+        """one"""
+        return 1.0
+
+    @node("value.two")
+    def two() -> float:
+        return 2.0
+
+    assert "end it with a full stop" in only(violations(one), "documented")
+    assert "it has no docstring" in only(violations(two), "documented")
+
+
+def test_documented_wants_the_value_annotated():
+    @node("filter.unsaid")
+    def unsaid(image: Image):
+        """Give the same picture.
+
+        Args:
+            image: The picture.
+        """
+        return image
+
+    assert "its value has no annotation; write '-> Image'" in only(violations(unsaid), "documented")
+
+
+def test_documented_wants_two_parts_in_a_name():
+    @node("value.of.three")
+    def three() -> float:
+        """Three."""
+        return 3.0
+
+    assert "call it family.name" in only(violations(three), "documented")
+
+
+# Values
+
+
+def image_node(made):
+    """Makes a node of a function of a picture."""
+    made.__doc__ = "Change a picture.\n\nArgs:\n    image: The picture."
+    return node(f"filter.{made.__name__}")(made)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda image: 2 * image - 1, "goes from -0.7.* to 0.7.*; keep it in 0..1"),
+        (lambda image: image[0], r"has shape \[3, 12, 16\]; make it \[1, 3, N, N\]"),
+        (lambda image: image[:, :2], r"has shape \[1, 2, 12, 16\]"),
+    ],
+)
+def test_values_of_images_have_their_shape_and_range(change, message):
+    def wrong(image: Image) -> Image:
+        return change(image)
+
+    import re
+
+    found = violations(image_node(wrong), allowed={"filter.wrong": ["graph"]})
+    assert re.search(f"it declares Image, but its value {message}", only(found, "values"))
+
+
+def test_values_are_finite():
+    @node("loss.broken")
+    def broken(image: Image) -> Loss:
+        """Something that is not a number.
+
+        Args:
+            image: The picture.
+        """
+        return image.mean() * math.nan
+
+    found = violations(broken, allowed={"loss.broken": ["gradients", "graph"]})
+    assert "its value holds numbers that are not finite" in only(found, "values")
+
+
+def test_values_of_numbers_are_python_numbers():
+    @node("value.tensor")
+    def tensor(value: Number = 1.0) -> float:
+        """A tensor in the place of a number.
+
+        Args:
+            value: The number.
+        """
+        return torch.tensor(value)
+
+    assert "is a Tensor; give a Python number" in only(
+        violations(tensor, allowed={"value.tensor": ["graph"]}), "values"
+    )
+
+
+def test_values_have_all_ports():
+    class Pair:
+        first: float
+        second: float
+
+    @node("value.half")
+    def half(value: Number = 1.0) -> Pair:
+        """One number of two.
+
+        Args:
+            value: The number.
+        """
+        pair = Pair()
+        pair.first = value
+        return pair
+
+    found = violations(half, allowed={"value.half": ["graph"]})
+    assert "it declares a port 'second', but its value (Pair) has none" in only(found, "values")
+
+
+class Blind(TinyPerceptor):
+    """Gives vectors that are too long."""
+
+    def encode_texts(self, texts):
+        return 2 * super().encode_texts(texts)
+
+
+class Crowded(TinyPerceptor):
+    """Reads a text otherwise if others are there."""
+
+    def encode_texts(self, texts):
+        return torch.nn.functional.normalize(super().encode_texts(texts) + len(texts), dim=-1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Blind, r"embeddings of texts \(encode_texts\) are no unit vectors"),
+        (Crowded, "embeds a text otherwise when others are given with it"),
+    ],
+)
+def test_values_of_perceptors_share_a_space_of_unit_vectors(kind, message):
+    @node("perceptor.odd")
+    def odd(device: Device) -> Perceptor:
+        """Look oddly."""
+        return kind(device=device.torch)
+
+    import re
+
+    assert re.search(message, only(violations(odd), "values"))
+
+
+def test_values_of_motions_take_points_and_the_size():
+    @node("motion.old")
+    def old() -> Warp:
+        """Move nothing."""
+        return Warp(lambda height, width: torch.zeros(1, height, width, 2))
+
+    found = violations(old, allowed={"motion.old": ["deterministic", "device", "dtype", "graph"]})
+    assert "field takes 2 arguments; it takes points, height and width" in only(found, "values")
+
+
+# Arguments
+
+
+def parse_badly(text, variables):
+    """Raises what no parser should for a text that it does not like."""
+    if not text.strip():
+        raise KeyError("nothing there")
+    return parse_scenes(text, variables)
+
+
+def test_arguments_are_refused_with_their_name():
+    @node("value.parsed")
+    class Read:
+        """Count the texts.
+
+        Args:
+            text: The texts.
+        """
+
+        def __init__(self, text: Annotated[str, TextParser(f"{__name__}:parse_badly")]) -> None:
+            self.count = len(text.texts)
+
+        def forward(self, text: FormulaValues) -> float:
+            """How many."""
+            return float(self.count)
+
+    sys.modules.setdefault(__name__, sys.modules[parse_badly.__module__])
+    message = only(violations(Read), "arguments")
+    assert message.startswith(
+        "the text '' for 'text' raises KeyError: 'nothing there' (tests/testing/test_contract.py:"
+    )
+    assert "a parser raises TextSyntaxError" in message
+
+
+def test_arguments_have_defaults_within_their_bounds():
+    @node("value.low")
+    def low(value: Annotated[Number, Bounds(ge=1)] = 0.0) -> float:
+        """A number that is too low.
+
+        Args:
+            value: The number.
+        """
+        return value
+
+    found = violations(low, allowed={"value.low": ["values", "deterministic", "graph"]})
+    assert "its own defaults (or the examples) are refused: value: must be at least 1" in only(found, "arguments")
+
+
+# Random numbers
+
+
+@pytest.mark.parametrize(
+    ("draw", "name"),
+    [
+        (lambda: torch.rand(()), "torch"),
+        (lambda: torch.tensor(np.random.rand(), dtype=torch.float32), "numpy"),
+        (lambda: torch.tensor(__import__("random").random()), "Python"),
+    ],
+)
+def test_deterministic_leaves_global_generators_alone(draw, name):
+    @node("filter.lucky")
+    def lucky(image: Image) -> Image:
+        """Lighten a picture by chance.
+
+        Args:
+            image: The picture.
+        """
+        return torch.lerp(image, torch.ones_like(image), 0.5 * draw().to(image.device))
+
+    found = violations(lucky, allowed={"filter.lucky": ["gradients", "graph"]})
+    assert f"it draws from the global generator of {name}; ask for a Stream" in only(found, "deterministic")
+
+
+def test_deterministic_wants_the_same_value_for_the_same_stream():
+    calls = []
+
+    @node("filter.fading")
+    def fading(image: Image) -> Image:
+        """Darken a picture more and more.
+
+        Args:
+            image: The picture.
+        """
+        calls.append(1)
+        return image / len(calls)
+
+    found = violations(fading, allowed={"filter.fading": ["gradients", "graph"]})
+    assert "called twice with the same seed it gives different values (value)" in only(found, "deterministic")
+
+
+def test_deterministic_wants_the_stream_to_be_used():
+    @node("filter.grain")
+    def grain(image: Image, stream: Stream) -> Image:
+        """Roughen a picture, always in the same way.
+
+        Args:
+            image: The picture.
+        """
+        noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(1)).to(image.device)
+        return torch.sigmoid(image + noise.to(image.dtype))
+
+    assert "gives the same value for another seed" in only(violations(grain), "deterministic")
+
+
+# Inputs
+
+
+def test_inputs_stay_as_they_are():
+    def darken(image: Image) -> Image:
+        with torch.no_grad():
+            image.mul_(0.5)
+        return image * 1
+
+    found = violations(image_node(darken), allowed={"filter.darken": ["gradients", "deterministic", "graph"]})
+    assert only(found, "inputs") == (
+        "it changes its argument 'image'; return something new, without methods that end in '_'"
+    )
+
+
+def test_inputs_may_not_be_taken_out_of_their_list():
+    @node("loss.first")
+    def first(losses: list[Loss]) -> Loss:
+        """The first loss.
+
+        Args:
+            losses: Some.
+        """
+        return losses.pop(0)
+
+    assert "it changes its argument 'losses'" in only(violations(first), "inputs")
+
+
+def test_inputs_inside_of_values_stay_as_they_are():
+    @node("encode.twice")
+    def twice(seen: Seen) -> Seen:
+        """Turn what is seen round.
+
+        Args:
+            seen: What is seen.
+        """
+        with torch.no_grad():
+            seen.transforms.neg_()
+        return seen
+
+    found = violations(twice, allowed={"encode.twice": ["deterministic", "gradients", "graph"]})
+    assert "it changes its argument 'seen' (transforms)" in only(found, "inputs")
+
+
+# Accelerators
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image * float(image.detach().mean()),
+        lambda image: image * image.detach().mean().item(),
+        lambda image: image if image.detach().mean() > 2 else image * 0.5,
+        lambda image: torch.cat((image[image > 0], image[image <= 0])).view_as(image),
+        lambda image: image * torch.tensor(image.detach().cpu().numpy().mean()),
+        lambda image: image * len(torch.unique(image.detach() > 2)),
+        lambda image: torch.zeros_like(image).index_put((image > 0,), image.flatten()),
+        lambda image: image * image.detach()[0, 0, 0].tolist()[0],
+    ],
+    ids=["float", "item", "if", "mask", "numpy", "unique", "put", "tolist"],
+)
+def test_device_finds_what_waits(change):
+    def wait(image: Image) -> Image:
+        return change(image)
+
+    message = only(violations(image_node(wait), allowed={"filter.wait": ["gradients"]}), "device")
+    assert "it waits for the accelerator (tests/testing/test_contract.py:" in message
+    assert "compute with tensors instead" in message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda image: image * torch.ones(16), lambda image: torch.stack((image, torch.ones(image.shape))).mean(0)],
+    ids=["multiply", "stack"],
+)
+def test_device_finds_tensors_of_the_processor(change):
+    def mix(image: Image) -> Image:
+        return change(image)
+
+    message = only(violations(image_node(mix)), "device")
+    assert "a tensor of the processor meets one of the accelerator in torch's" in message
+    assert "device=image.device" in message
+
+
+def test_device_finds_values_on_the_processor():
+    @node("source.white")
+    def white(height: Integer = 4) -> Image:
+        """A white picture.
+
+        Args:
+            height: Its height.
+        """
+        return torch.ones(1, 3, height, 4)
+
+    assert "its value is on the processor; make tensors with device=device.torch" in only(violations(white), "device")
+
+
+class _Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, image):
+        return image * 1
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * torch.ones(gradient.shape)
+
+
+def test_device_looks_at_gradients_too():
+    def backwards(image: Image) -> Image:
+        return _Doubled.apply(image)
+
+    found = violations(image_node(backwards), allowed={"filter.backwards": ["gradients"]})
+    assert "a tensor of the processor meets one of the accelerator" in only(found, "device")
+
+
+def test_device_tries_motions_too():
+    def warp(self, warp: Warp) -> None:
+        """Move it, with a tensor of the processor."""
+        self.logits.copy_(resample(self.logits, warp) + torch.zeros(12, 16))
+
+    assert "a tensor of the processor meets one of the accelerator" in only(
+        violations(canvas_with(warp=warp)), "device"
+    )
+
+
+def test_device_lets_single_numbers_and_copies_pass():
+    def fine(image: Image) -> Image:
+        weights = torch.linspace(0, 1, 16).tolist()
+        return image * torch.tensor(0.5) * torch.tensor(weights).to(image.device)
+
+    assert violations(image_node(fine)) == []
+
+
+# Precision
+
+
+def test_dtype_finds_float64():
+    @node("source.flat")
+    def flat(device: Device) -> Image:
+        """A flat picture."""
+        return torch.from_numpy(np.full((1, 3, 4, 4), 0.5)).to(device.torch)
+
+    assert "its value is float64; give values back in float32" in only(violations(flat), "dtype")
+
+
+def test_dtype_finds_the_precision_of_perceptors():
+    @node("filter.half")
+    def half(image: Image, device: Device) -> Image:
+        """Give the same picture, less precisely.
+
+        Args:
+            image: The picture.
+        """
+        return image.to(device.dtype)
+
+    found = violations(half, allowed={"filter.half": ["gradients"]})
+    assert "with perceptors in bfloat16 its value is bfloat16" in only(found, "dtype")
+
+
+# Gradients
+
+
+def test_gradients_are_not_lost():
+    def cut(image: Image) -> Image:
+        return image.detach() * 1
+
+    message = only(violations(image_node(cut)), "gradients")
+    assert "its value depends on 'image', but no gradient comes back to it" in message
+    assert "detached=('image',)" in message
+
+
+class _Wrong(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, image):
+        return image**2
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
+@pytest.mark.parametrize("dtype", [None, torch.float32], ids=["float64", "float32"])
+def test_gradients_are_those_of_the_value(dtype):
+    def square(image: Image) -> Image:
+        return _Wrong.apply(image if dtype is None else image.to(dtype))
+
+    assert "the gradient that comes back to 'image' is wrong" in only(violations(image_node(square)), "gradients")
+
+
+def test_gradients_are_not_lost_in_part():
+    def part(image: Image) -> Image:
+        return torch.cat((image[:, :1].detach(), image[:, 1:]), 1)
+
+    assert "the gradient that comes back to 'image' is wrong" in only(violations(image_node(part)), "gradients")
+
+
+def test_gradients_are_finite():
+    @node("loss.root")
+    def root(image: Image) -> Loss:
+        """The root of nothing.
+
+        Args:
+            image: The picture.
+        """
+        return (image - image).square().sum().sqrt()
+
+    found = violations(root, allowed={"loss.root": ["graph"]})
+    assert "the gradient that comes back to 'image' is not finite" in only(found, "gradients")
+
+
+def test_gradients_do_not_come_to_detached_arguments():
+    @node("loss.near", detached=("target",))
+    def near(image: Image, target: Image) -> Loss:
+        """Pull a picture to another one.
+
+        Args:
+            image: The picture.
+            target: The other one.
+        """
+        return (image - target).square().mean()
+
+    assert "it declares 'target' as detached, but a gradient comes back" in only(violations(near), "gradients")
+
+
+def test_gradients_know_what_is_detached():
+    @node("loss.afar", detached=("other",))
+    def afar(image: Image) -> Loss:
+        """Make a picture dark.
+
+        Args:
+            image: The picture.
+        """
+        return image.mean()
+
+    assert "it declares 'other' as detached, but has no such argument" in only(violations(afar), "gradients")
+
+
+def test_gradients_come_to_every_parameter():
+    @node("image.deaf")
+    class Deaf(Canvas):
+        """A picture with a parameter too many.
+
+        Args:
+            width: Its width.
+            height: Its height.
+            start: A picture to start from.
+            warp: How it moves.
+        """
+
+        def parameters(self) -> dict[str, Tensor]:
+            self.spare = getattr(self, "spare", self.logits.new_zeros(1).requires_grad_())
+            return {"logits": self.logits, "spare": self.spare}
+
+    found = violations(Deaf, allowed={"image.deaf": ["graph"]})
+    assert "no gradient comes to its parameter 'spare'" in only(found, "gradients")
+
+
+def test_gradients_can_be_allowed_to_be_wrong():
+    """As in a posterised picture, whose gradients pass straight through on purpose."""
+
+    def steps(image: Image) -> Image:
+        return image + ((image * 4).round() / 4 - image).detach()
+
+    assert only(violations(image_node(steps)), "gradients")
+    assert violations(image_node(steps), allowed={"filter.steps": ["gradients"]}) == []
+
+
+# Images
+
+
+def canvas_with(**methods):
+    """`tiny.canvas` with other methods."""
+    made = type("Odd", (Canvas,), {"__doc__": Canvas.__doc__, "__module__": __name__, **methods})
+    return node("image.odd")(made)
+
+
+def test_image_takes_the_picture_it_starts_from():
+    def start(self, start: Image) -> None:
+        """Take nothing."""
+
+    assert "no nearer to the picture after start(picture)" in only(violations(canvas_with(start=start)), "image")
+
+
+def test_image_is_left_alone_by_a_motion_that_moves_nothing():
+    def warp(self, warp: Warp) -> None:
+        """Shrink."""
+        self.logits.mul_(0.5)
+
+    message = only(violations(canvas_with(warp=warp)), "image")
+    assert "a warp that moves nothing changes its picture to" in message
+    assert "should be 34 or more" in message
+
+
+def test_image_keeps_its_parameters():
+    def start(self, start: Image) -> None:
+        """Take a new tensor."""
+        self.logits = torch.logit(start).requires_grad_()
+
+    found = violations(canvas_with(start=start), allowed={"image.odd": ["graph", "deterministic"]})
+    assert "start or warp makes another tensor of its parameter 'logits'" in only(found, "image")
+
+
+# Graphs
+
+
+def test_graph_finds_state_that_resuming_loses():
+    @node("filter.growing")
+    class Growing:
+        """Lighten a picture a little more each time.
+
+        Args:
+            image: The picture.
+        """
+
+        def __init__(self) -> None:
+            self.times = 0
+
+        def forward(self, image: Image) -> Image:
+            """The picture."""
+            self.times += 1
+            return image.lerp(torch.ones_like(image), min(self.times / 100, 1))
+
+    message = only(violations(Growing, allowed={"filter.growing": ["gradients"]}), "graph")
+    assert "stopped and resumed gives another picture or other losses" in message
+    assert "state_dict() and load_state_dict(state)" in message
+
+
+def test_graph_finds_files_that_resuming_spoils():
+    @node("write.lines")
+    class Lines:
+        """Write the mean of each frame as a line of text.
+
+        Args:
+            image: The picture.
+            path: The file.
+        """
+
+        def __init__(self, files: Files, path: OutputPath) -> None:
+            self.files, self.path, self.lines = files, path, []
+
+        def forward(self, image: Image) -> None:
+            """One frame."""
+            self.lines.append(f"{float(image.mean()):.9g}")
+
+        def close(self) -> None:
+            """Write the file."""
+            self.files.write(self.path, lambda path: path.write_text("\n".join(self.lines)))
+
+    assert "leaves another 'path.out'" in only(violations(Lines), "graph")
+
+
+def test_graph_says_why_it_cannot_be_rendered():
+    @node("write.once")
+    def once(image: Image, clock: Clock, moment: Moment) -> None:
+        """Do not like the second frame.
+
+        Args:
+            image: The picture.
+        """
+        if moment.frame == 1:
+            raise ValueError("enough")
+
+    assert "a graph with it cannot be rendered: enough (frame 1" in only(violations(once), "graph")
+
+
+# The test
+
+
+def test_the_test_fails_with_the_message_alone():
+    """No traceback of the kit's own."""
+
+    def cut(image: Image) -> Image:
+        return image.detach() * 1
+
+    test = contract(image_node(cut))
+    cases = {str(case): case for case in test.pytestmark[0].args[1]}
+    test(cases["filter.cut-values"])
+    with pytest.raises(pytest.fail.Exception, match=r"^filter\.cut \(gradients\): its value depends") as caught:
+        test(cases["filter.cut-gradients"])
+    assert caught.value.pytrace is False
