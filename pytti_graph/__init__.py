@@ -24,6 +24,7 @@ from pytti_graph.core.types import (
     BorderMode,
     Bounds,
     Clock,
+    CropMask,
     Cutouts,
     Depth,
     Device,
@@ -53,17 +54,32 @@ if TYPE_CHECKING:
     from pytti_graph.api import Graph, Job, resume
     from pytti_graph.core.plugins import Registry, installed
     from pytti_graph.engine.events import Checkpointed, Ended, Event, Frame, FrameDone, Prepared, Stepped, Warned
+    from pytti_graph.executors import (
+        Executor,
+        Noted,
+        Outcome,
+        Progressed,
+        Started,
+        Task,
+        TaskEvent,
+        render_task,
+    )
     from pytti_graph.nodes.motion import resample
+    from pytti_graph.sweeps import Result, Sweep, Variation
 
 __version__ = "0.1.0"
 
 _API = ("Graph", "Job", "resume")
 _EVENTS = ("Checkpointed", "Ended", "Event", "Frame", "FrameDone", "Prepared", "Stepped", "Warned")
 _PLUGINS = ("Registry", "installed")
+_EXECUTORS = ("Executor", "Noted", "Outcome", "Progressed", "Started", "Task", "TaskEvent", "render_task")
+_SWEEPS = ("Result", "Sweep", "Variation")
 _LATE = (
     dict.fromkeys(_API, "pytti_graph.api")
     | dict.fromkeys(_EVENTS, "pytti_graph.engine.events")
     | dict.fromkeys(_PLUGINS, "pytti_graph.core.plugins")
+    | dict.fromkeys(_EXECUTORS, "pytti_graph.executors")
+    | dict.fromkeys(_SWEEPS, "pytti_graph.sweeps")
     | {"resample": "pytti_graph.nodes.motion"}
 )
 
@@ -79,11 +95,13 @@ __all__ = [
     "Bounds",
     "Checkpointed",
     "Clock",
+    "CropMask",
     "Cutouts",
     "Depth",
     "Device",
     "Ended",
     "Event",
+    "Executor",
     "Files",
     "FormulaValues",
     "Frame",
@@ -100,7 +118,9 @@ __all__ = [
     "MissingError",
     "Moment",
     "NodeSpec",
+    "Noted",
     "Number",
+    "Outcome",
     "OutputPath",
     "ParameterSet",
     "Parameters",
@@ -108,6 +128,7 @@ __all__ = [
     "Position",
     "Prepared",
     "Problem",
+    "Progressed",
     "Prompts",
     "PyttiGraphError",
     "Register",
@@ -115,17 +136,24 @@ __all__ = [
     "Registry",
     "RenderError",
     "Report",
+    "Result",
     "Seen",
+    "Started",
     "Stepped",
     "Stream",
+    "Sweep",
+    "Task",
+    "TaskEvent",
     "TextParser",
     "UsageError",
+    "Variation",
     "Warned",
     "Warp",
     "Wire",
     "hookimpl",
     "installed",
     "node",
+    "render_task",
     "resample",
     "resume",
 ]

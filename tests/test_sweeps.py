@@ -27,6 +27,8 @@ from pytti_graph import (
     Variation,
     render_task,
 )
+from pytti_graph.core.node_files import with_files
+from pytti_graph.core.plugins import installed
 from pytti_graph.executors import Local
 from pytti_graph.graph.values import Value
 from pytti_graph.sweeps.plan import safe_name
@@ -149,6 +151,7 @@ def test_the_last_variable_changes_fastest(graph):
         "004_seed=2_canvas.width=8",
     ]
     assert [dict(variation.values) for variation in sweep.variations][1] == {"seed": 1, "canvas.width": 8}
+    assert sweep.variations[1].settings == ["seed=1", "canvas.width=8"]
     assert [variation.graph.checked.seed for variation in sweep.variations] == [1, 1, 2, 2]
     assert not Path("sweeps").exists(), "planning writes nothing"
 
@@ -203,6 +206,12 @@ def test_what_is_wrong_with_all_is_told_once(graph):
     assert problem == "--vary canvsa.width=16:1:1: error: the graph has no node 'canvsa'; did you mean 'canvas'?"
     (problem,) = problems_of(Graph.build({**CALM, "vars": {"x": 1}}), {"vars.y": [1, 2]})
     assert "the graph has no variable 'y'" in problem
+
+
+def test_what_does_not_vary_keeps_its_place(graph):
+    """A mistake in `--set` is not blamed on `--vary`."""
+    (problem,) = problems_of(graph.override(["canvas.width=0"]), ["seed=[1, 2]"])
+    assert problem.startswith("--set canvas.width=0:1:14: error: canvas: width: must be at least 1 px, not 0")
 
 
 def test_a_missing_file_of_one_variation_is_found_before_rendering(graph, tmp_path):
@@ -296,6 +305,23 @@ def test_an_interrupted_sweep_resumes_bit_for_bit(graph):
     assert (folder / "sheet.png").is_file()
     assert statuses(Sweep.open(folder).run(executor=Here())) == ["finished"] * 3
     assert frames(folder) == frames(whole.folder)
+
+
+def test_nodes_of_files_are_known_where_variations_are_rendered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(
+        "import torch\n"
+        "from pytti_graph import Image, Number, node\n\n\n"
+        '@node("mine.plain")\n'
+        "def plain(value: Number = 0.5) -> Image:\n"
+        '    """A picture of one value."""\n'
+        "    return torch.full((1, 3, 8, 8), float(value))\n"
+    )
+    nodes = {"plain": {"type": "mine.plain"}, "out": {"type": "write.frames", "image": "plain"}}
+    graph = Graph.build({"nodes": nodes}, registry=with_files(installed(), [Path("mine.py")]))
+    sweep = Sweep.plan(graph, {"plain.value": [0, 1]}, node_files=["mine.py"])
+    results = sweep.run("out", executor=Here())
+    assert [Image.open(result.picture).getpixel((0, 0)) for result in results] == [(0, 0, 0), (255, 255, 255)]
 
 
 def test_an_executor_that_gives_up_loses_nothing(graph):
@@ -435,15 +461,15 @@ def test_the_sheet_has_rows_of_the_first_and_columns_of_the_last_variable(tmp_pa
     colours = ["red", "lime", "blue", "yellow", "cyan", "magenta"]
     results = [pictured(n + 1, {"seed": n // 3, "w": n % 3}, colour) for n, colour in enumerate(colours)]
     sheet = draw_sheet(results, 3)
-    side = 200
-    assert sheet.width == 3 * side + 4 * 12
+    width, height = 200, 100
+    assert sheet.width == 3 * width + 4 * 12
     rows = (sheet.height - 12) // 2
     for index, result in enumerate(results):
         row, column = divmod(index, 3)
-        left, top = 12 + column * (side + 12), 12 + row * rows
+        left, top = 12 + column * (width + 12), 12 + row * rows
         with Image.open(result.picture) as picture:
-            assert sheet.getpixel((left + side // 2, top + side // 2)) == picture.getpixel((5, 5))
-        caption = sheet.crop((left, top + side, left + side, top + rows)).convert("L")
+            assert sheet.getpixel((left + width // 2, top + height // 2)) == picture.getpixel((5, 5))
+        caption = sheet.crop((left, top + height, left + width, top + rows)).convert("L")
         assert caption.getextrema()[1] > 200, "something is written under it"
 
 
@@ -461,7 +487,7 @@ def test_a_sheet_without_pictures_says_why(tmp_path, monkeypatch):
     broken.picture.write_bytes(broken.picture.read_bytes()[:60])
     results = [pictured(1, {"seed": 1}, None, "failed"), pictured(2, {"seed": 2}, None, "waiting"), broken]
     sheet = draw_sheet(results, 3)
-    assert sheet.getpixel((12 + 80, 12 + 120)) == (46, 46, 46)
+    assert sheet.getpixel((12 + 80, 12 + 60)) == (46, 46, 46)
     assert any(red > 200 and green < 140 for _, (red, green, _) in sheet.crop((12, 12, 172, 60)).getcolors(10_000))
 
 
@@ -483,10 +509,34 @@ def test_the_machine_is_shared_out():
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize(
+    ("visible", "gpus"), [(None, ("0", "1")), ("", ("0", "1")), ("3,5", ("3", "5")), ("GPU-a", ("GPU-a",))]
+)
+def test_each_graphics_card_gets_a_process(monkeypatch, visible, gpus):
+    """Those that the user has made visible, in turn; a device that the user has named is everybody's."""
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    share = Local().share("auto", 9)
+    assert (share.jobs, share.gpus) == (len(gpus), gpus)
+    assert [Local(3).share("cuda", 9).gpu(slot) for slot in range(3)] == [gpus[slot % len(gpus)] for slot in range(3)]
+    assert Local().share("cuda:1", 9).gpu(0) is None
+    assert Local().share("cpu", 9).jobs == 1
+
+
 @pytest.mark.parametrize("options", [{"threads": "0"}, {"threads": "many"}, {"thraeds": "2"}])
 def test_options_that_the_local_executor_does_not_know(options):
     with pytest.raises(UsageError):
         Local(1, options)
+
+
+def test_a_device_that_is_not_there_is_told_once(graph):
+    with pytest.raises(UsageError, match="nonsense"):
+        Sweep.plan(graph, {"seed": [1, 2]}).run("out", device="nonsense")
 
 
 def test_an_executor_that_nobody_offers(graph):

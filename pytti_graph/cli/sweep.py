@@ -154,13 +154,13 @@ def _say_end(sweep: Sweep, error: PyttiGraphError | None, follow: Follower, seco
         output.say(error.problem.message, err=True)
     elif error is not None:
         output.say_problems(error.problems)
-    failed = [result for result in results if result.status == "failed"]
-    _say_failures(failed, len(results), follow.traces)
-    if error is not None or failed:
+    _say_failures([result for result in results if result.status == "failed"], len(results), follow.traces)
+    whole = all(result.status == "finished" for result in results)
+    if not whole:
         output.say(f"  continue  pytti-graph resume {shlex.quote(str(sweep.folder))}", err=True)
     if not quiet:
         _say_where(sweep, seconds)
-    return error.exit_code if error is not None else _FAILED if failed else 0
+    return error.exit_code if error is not None else 0 if whole else _FAILED
 
 
 def _say_table(results: Sequence[Result]) -> None:

@@ -77,7 +77,7 @@ class Registry:
         return next((plugin.specs[name] for plugin in owners if name in plugin.specs), None)
 
     def named(self) -> dict[str, NodeSpec]:
-        """Every node type by the name that graphs can give it: with the distribution before it where several offer it."""
+        """Every node type by the name that graphs can give it: with its distribution where several offer it."""
         disputed = {
             f"{plugin.distribution}/{type}": spec
             for plugin in self.plugins
