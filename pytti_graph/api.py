@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -128,8 +129,7 @@ class Graph:
             GraphError: All problems of the graph.
         """
         warnings = self.warnings(write=write)
-        if missing := list(input_problems(self.checked, self.folder, [Path(path) for path in allow_paths])):
-            raise GraphError(in_file_order(missing))
+        _check_files(self.checked, self.folder, [Path(path) for path in allow_paths])
         return warnings
 
     def warnings(self, *, write: bool = True) -> list[Problem]:
@@ -233,8 +233,7 @@ class Graph:
         from pytti_graph.engine.runfolder import RunFolder
 
         plan = self.plan(write=write, output=output)
-        if missing := list(input_problems(plan.graph, self.folder, [Path(path) for path in allow_paths])):
-            raise GraphError(in_file_order(missing))
+        _check_files(plan.graph, self.folder, [Path(path) for path in allow_paths])
         chosen = choose(device, precision)
         seed = seed if seed is not None else self.checked.seed
         seed = seed if seed is not None else secrets.randbelow(2**31)
@@ -266,9 +265,13 @@ def resume(
     device: str | None = None,
     on_event: Listener | None = None,
     cancelled: Callable[[], bool] | None = None,
+    graph_folder: str | os.PathLike[str] | None = None,
+    allow_paths: Sequence[str | os.PathLike[str]] = (),
     allow_network: bool = False,
 ) -> Job:
     """Go on with a rendering that was stopped or killed, or extend a finished one.
+
+    The folder may be somebody else's, so what it says that it was allowed counts for nothing.
 
     Args:
         folder: The run folder.
@@ -277,17 +280,23 @@ def resume(
         device: Another device than before; frames are then no longer bit for bit the same.
         on_event: As for `Graph.render`.
         cancelled: As for `Graph.render`.
+        graph_folder: Where the graph's relative paths begin. Not given, it is the one that the folder tells, if that is
+            in the present folder or holds the run folder; any other has to be given or allowed.
+        allow_paths: Other folders that may be read and written.
         allow_network: As for `Graph.render`.
 
     Raises:
         UsageError: The folder is no run folder, its checkpoint cannot be read, or another process renders into it.
+        GraphError: The graph is not valid, or uses folders that are not allowed.
     """
     from pytti_graph.engine.runfolder import RunFolder
 
     run = RunFolder.open(Path(folder))
     run.lock()
     try:
-        return _resumed(run, frames, registry, device, on_event, cancelled, allow_network)
+        allowed = [Path(path) for path in allow_paths]
+        home = None if graph_folder is None else Path(graph_folder)
+        return _resumed(run, frames, registry, device, on_event, cancelled, home, allowed, allow_network)
     except BaseException:
         run.unlock()
         raise
@@ -300,6 +309,8 @@ def _resumed(
     device: str | None,
     on_event: Listener | None,
     cancelled: Callable[[], bool] | None,
+    graph_folder: Path | None,
+    allowed: Sequence[Path],
     allow_network: bool,
 ) -> Job:
     import torch
@@ -312,9 +323,8 @@ def _resumed(
     run.clean()
     record = run.record()
     try:
-        source, settings, seed = Path(record["graph_folder"]), record["settings"], int(record["seed"])
+        source, settings, seed = graph_folder or Path(record["graph_folder"]), record["settings"], int(record["seed"])
         threads, chosen_device, precision = record["threads"], device or settings["device"], settings["precision"]
-        allowed = [Path(path) for path in settings["allow_paths"]]
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{run.path / 'run.json'} is damaged: {type(error).__name__} {error}") from None
     document = replace(parse_document(run.graph, str(run.path / "graph.yaml")), name=run.path.name)
@@ -324,12 +334,31 @@ def _resumed(
     if frames is not None:
         graph = _extended(graph, frames, checkpoint.frame if checkpoint else 0)
     plan = graph.plan()
+    _check_files(plan.graph, source, allowed)
+    if graph_folder is None:
+        _check_source(plan.graph, source, run, allowed)
     run.replace_graph(graph.yaml)
     run.cut_losses(graph.checked.clock.steps_before(checkpoint.frame) if checkpoint else 0)
     files = FileAccess(source, run.path, allowed=allowed, network=allow_network, graph=graph.yaml)
     warnings = [] if threads == torch.get_num_threads() else [_other_threads(threads)]
     rendering = Rendering(plan, graph.registry, seed, chosen, files, run, checkpoint, warnings=warnings)
     return Job(rendering, fresh=False, on_event=on_event, cancelled=cancelled)
+
+
+def _check_files(graph: CheckedGraph, folder: Path, allowed: Sequence[Path]) -> None:
+    """Refuse files that are missing, or lie outside of the folders that the graph was given."""
+    if missing := list(input_problems(graph, folder, allowed)):
+        raise GraphError(in_file_order(missing))
+
+
+def _check_source(graph: CheckedGraph, source: Path, run: RunFolder, allowed: Sequence[Path]) -> None:
+    """Refuse to read where only a run folder says that the graph's folder is."""
+    home, here = source.resolve(), run.path.resolve()
+    given = [Path.cwd(), *(path.resolve() for path in allowed)]
+    reads = any(file.direction == "input" for node in graph.nodes.values() for _, file, _ in node.files())
+    if reads and not here.is_relative_to(home) and not any(home.is_relative_to(folder) for folder in given):
+        message = f"the graph reads files in {home}, which is not in the present folder"
+        raise UsageError(message, hint=f"if it may, add --allow-path {shlex.quote(str(home))}")
 
 
 def _other_threads(threads: int) -> Problem:

@@ -104,8 +104,8 @@ def resume(
 ) -> None:
     """Go on with a rendering or a sweep that was stopped, or make a film longer.
 
-    On a processor, frames are bit for bit what they would have been without the stop. What concerns executors, and the
-    folders that a sweep may use besides its own, has to be said again.
+    On a processor, frames are bit for bit what they would have been without the stop. What concerns executors, node
+    files, and folders that may be used besides its own, has to be said again.
     """
     from pytti_graph.sweeps.folder import is_sweep
 
@@ -113,7 +113,6 @@ def resume(
         "--executor": executor,
         "--executor-option": executor_option,
         "--jobs": jobs,
-        "--allow-path": allow_path,
     }
     if is_sweep(folder):
         from pytti_graph.cli import sweep
@@ -126,7 +125,16 @@ def resume(
     else:
         _refuse(of_sweep, f"{folder}, which is not the folder of a sweep")
         _go_on(
-            folder, frames, device, nodes, listen, allow_network=allow_network, json=json, quiet=quiet, verbose=verbose
+            folder,
+            frames,
+            device,
+            nodes,
+            listen,
+            allow_path=allow_path,
+            allow_network=allow_network,
+            json=json,
+            quiet=quiet,
+            verbose=verbose,
         )
 
 
@@ -144,6 +152,7 @@ def _go_on(
     nodes: list[Path] | None,
     listen: list[str] | None,
     *,
+    allow_path: list[Path] | None,
     allow_network: bool,
     json: bool,
     quiet: bool,
@@ -165,6 +174,7 @@ def _go_on(
                 device=device,
                 on_event=Listeners(listener, chosen(listen or ())),
                 cancelled=stop,
+                allow_paths=allow_path or (),
                 allow_network=allow_network,
             )
             render(job, listener, begin, json=json)

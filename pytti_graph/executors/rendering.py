@@ -71,6 +71,8 @@ def _job(task: Task, listener: _Listener, cancelled: Callable[[], bool], threads
             device=device,
             on_event=listener,
             cancelled=cancelled,
+            graph_folder=task.graph_folder,
+            allow_paths=task.allow_paths,
             allow_network=task.allow_network,
         )
     _use_threads(threads)

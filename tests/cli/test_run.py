@@ -193,3 +193,31 @@ def test_json_after_an_interruption(program):
     assert process.returncode == 130
     if out:
         assert json.loads(out)["status"] == "interrupted"
+
+
+# Run folders of other people
+
+
+def test_what_a_run_folder_was_allowed_has_to_be_said_again(cli, tmp_path_factory):
+    """Its record may have been written by anybody."""
+    outside = tmp_path_factory.mktemp("outside")
+    target = outside / "frames"
+    assert cli("run", "film.yaml", "--set", f"frames.folder={target}", "-o", "out", "--allow-path", outside).code == 0
+    outcome = cli("resume", "out", "--frames", "4")
+    assert outcome.code == 3
+    assert f"'{target}' lies outside the run folder; to write there, add --allow-path" in outcome.err
+    assert cli("resume", "out", "--frames", "4", "--allow-path", outside).code == 0
+    assert (target / "00003.png").exists()
+
+
+def test_a_run_folder_does_not_say_which_folder_may_be_read(cli, tmp_path_factory):
+    """But in the folder where one stands, and beside the graph, it just works."""
+    assert cli("run", "film.yaml", "-o", "out").code == 0
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    Path("red.png").rename(elsewhere / "red.png")
+    record = json.loads(Path("out/run.json").read_text())
+    Path("out/run.json").write_text(json.dumps({**record, "graph_folder": str(elsewhere)}))
+    outcome = cli("resume", "out", "--frames", "4")
+    assert outcome.code == 2
+    assert f"the graph reads files in {elsewhere}" in outcome.err
+    assert cli("resume", "out", "--frames", "4", "--allow-path", elsewhere).code == 0
