@@ -65,7 +65,8 @@ def _normal(path: str) -> str:
 
 
 def _may_share(output: _Output, other: _Output) -> bool:
-    return output.argument == other.argument == FRAMES and output.pictures == other.pictures
+    same = bool(output.pictures) and output.pictures == other.pictures
+    return same and output.argument == other.argument == FRAMES
 
 
 def _reason(output: _Output, other: _Output) -> str:

@@ -165,6 +165,12 @@ def test_schema_is_printed_or_written(cli):
     assert "image.rgb" in printed["$defs"]
 
 
+def test_an_example_comes_with_the_picture_that_it_reads(cli, folder):
+    assert cli("examples", "style").code == 0
+    assert cli("check", "style.yaml").code == 0
+    assert (folder / "style.png").is_file()
+
+
 def test_examples_are_listed_with_titles(cli):
     outcome = cli("examples")
     assert outcome.code == 0

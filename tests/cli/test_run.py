@@ -189,8 +189,8 @@ def test_json_after_an_interruption(program):
         time.sleep(0.05)
     time.sleep(2.5)
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
     if out:
         assert json.loads(out)["status"] == "interrupted"
 

@@ -66,6 +66,14 @@ class ImageNetPerceptor(Perceptor):
         assert images.shape[1:] == (3, self.size, self.size), f"{tuple(images.shape)} is not [N, 3, size, size]"
         return direction(self._tower(images))
 
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Return what the layers find in pictures [N, 3, H, W] of 32 pixels or more: five maps, fine to coarse."""
+        if min(images.shape[-2:]) < MIN_SIZE:
+            height, width = images.shape[-2:]
+            message = f"{width} x {height} px is too small to see anything; the least is {MIN_SIZE} px"
+            raise UsageError(message, argument="image")
+        return self._tower.features(images)
+
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Return unit vectors [P, 1000] of texts, each read on its own."""
         if not texts:

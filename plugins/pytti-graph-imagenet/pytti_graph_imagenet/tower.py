@@ -1,6 +1,7 @@
 """The image tower: EfficientNet-Lite0's logits, arranged for speed on a CPU."""
 
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -72,6 +73,17 @@ class ImageTower(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits [N, 1000] (float32) of pictures [N, 3, S, S] in 0..1; differentiable."""
-        x = (images * 2 - 1).to(dtype=self.dtype, memory_format=torch.channels_last)
-        logits: Tensor = self.net(x)
+        logits: Tensor = self.net(self._inputs(images))
         return logits.float()
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Return what the stages find in pictures [N, 3, H, W] in 0..1; differentiable.
+
+        These are maps [N, C, h, w] (float32) with a half, a quarter, an eighth ... of the pictures' height and width.
+        """
+        net: Any = self.net
+        maps = net.forward_intermediates(self._inputs(images), intermediates_only=True)
+        return [found.float() for found in maps]
+
+    def _inputs(self, images: Tensor) -> Tensor:
+        return (images * 2 - 1).to(dtype=self.dtype, memory_format=torch.channels_last)

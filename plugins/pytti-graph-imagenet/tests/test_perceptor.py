@@ -178,6 +178,31 @@ def test_long_text_is_cut(text: TextTower) -> None:
     assert text.encode("castle " * 1000).isfinite().all()
 
 
+def test_features_shrink_from_fine_to_coarse(perceptor: ImageNetPerceptor) -> None:
+    """Pictures may have any shape; gradients come back."""
+    pictures = noise(1, 96)[..., :64].contiguous().requires_grad_()
+    found = perceptor.features(pictures)
+    assert [maps.shape[2:] for maps in found] == [(48, 32), (24, 16), (12, 8), (6, 4), (3, 2)]
+    assert all(maps.dtype == torch.float32 for maps in found)
+    torch.stack([maps.mean() for maps in found]).sum().backward()
+    assert pictures.grad is not None
+    assert pictures.grad.abs().sum() > 0
+
+
+def test_logits_come_from_the_last_features(perceptor: ImageNetPerceptor) -> None:
+    """They are the same network's."""
+    pictures = noise(2)
+    net = perceptor._tower.net
+    logits = net.forward_head(net.bn2(net.conv_head(perceptor.features(pictures)[-1])))
+    torch.testing.assert_close(direction(logits), perceptor.encode_images(pictures), atol=1e-5, rtol=0)
+
+
+def test_features_of_too_small_a_picture(perceptor: ImageNetPerceptor) -> None:
+    """The message has its size, width first."""
+    with pytest.raises(UsageError, match="64 x 16 px is too small"):
+        perceptor.features(noise(1)[..., :16, :])
+
+
 def test_refuses_tiny_crops() -> None:
     """Below 32 px the network sees nothing."""
     with pytest.raises(UsageError, match="8 px is too small"):

@@ -18,6 +18,7 @@ from pytti_graph.engine.events import Event, Frame, Stepped
 from pytti_graph.graph.outputs import CHECKPOINT, GRAPH, LOCK, LOSSES, RECORD
 from pytti_graph.testing.arguments import SUBJECT, Nodes, folders
 from pytti_graph.testing.clauses.clause import place_of
+from pytti_graph.testing.clauses.images import gives_picture
 from pytti_graph.testing.observing import look
 from pytti_graph.testing.subjects import STEPS, Subject
 
@@ -51,7 +52,7 @@ def works_in_a_graph(subject: Subject, folder: Path) -> Iterator[str]:
 
 def _picture(spec: NodeSpec) -> str:
     """The picture that is optimised: the node's own, if it is one."""
-    return SUBJECT if spec.trainable and spec.returns == "Image" else _CANVAS
+    return SUBJECT if spec.trainable and gives_picture(spec) else _CANVAS
 
 
 def _stopped_and_resumed(graph: Graph, subject: Subject, folder: Path) -> Iterator[Frame]:
@@ -72,7 +73,7 @@ def _stopped_and_resumed(graph: Graph, subject: Subject, folder: Path) -> Iterat
             allow_paths=folders(subject.examples),
         )
     except Interrupted:
-        yield from resume(folder, registry=graph.registry).frames()
+        yield from resume(folder, registry=graph.registry, allow_paths=folders(subject.examples)).frames()
 
 
 def _same_frames(one: Frame, other: Frame) -> bool:

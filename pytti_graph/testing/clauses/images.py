@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from pytti_graph.core.arguments import ReferenceType
 from pytti_graph.core.nodes import NodeSpec
+from pytti_graph.graph.ports import meant_port
 from pytti_graph.testing.arguments import SUBJECT
 from pytti_graph.testing.bench import Bench
 from pytti_graph.testing.subjects import Subject
@@ -21,7 +23,19 @@ LEAST_PSNR = 34.0
 def is_image(spec: NodeSpec) -> bool:
     """It is trainable, gives a picture, and can be started or moved."""
     moves = spec.phase("start") or spec.phase("warp")
-    return spec.trainable and spec.returns == "Image" and moves is not None
+    return spec.trainable and gives_picture(spec) and moves is not None
+
+
+def gives_picture(spec: NodeSpec) -> bool:
+    """Its value is a picture, or has one on a port."""
+    return spec.returns == "Image" or meant_port(spec, "Image") is not None
+
+
+def _seen(value: Any, spec: NodeSpec) -> Tensor:
+    """The picture that a value is, or has."""
+    port = meant_port(spec, "Image")
+    picture: Tensor = value if port is None else getattr(value, port)
+    return picture
 
 
 def starts_and_moves(subject: Subject, folder: Path) -> Iterator[str]:
@@ -34,15 +48,16 @@ def starts_and_moves(subject: Subject, folder: Path) -> Iterator[str]:
     before = dict(made.parameters())
     wanted = _started_from(bench, subject.spec)
     if wanted is not None:
-        blank = bench.value(SUBJECT)
+        blank = _seen(bench.value(SUBJECT), subject.spec)
         bench.call(SUBJECT, "start")
-        started = bench.call(SUBJECT, "forward")
+        started = _seen(bench.call(SUBJECT, "forward"), subject.spec)
         if started.shape == wanted.shape and _error(started, wanted) >= 0.9 * _error(blank, wanted):
             yield "its value is no nearer to the picture after start(picture) than before; encode the picture there"
     if bench.can(SUBJECT, "warp"):
-        still = bench.call(SUBJECT, "forward").clone()
+        still = _seen(bench.call(SUBJECT, "forward"), subject.spec).clone()
         bench.call(SUBJECT, "warp")
-        left = float(-10 * torch.log10(_error(bench.call(SUBJECT, "forward"), still).clamp(min=1e-12)))
+        moved = _seen(bench.call(SUBJECT, "forward"), subject.spec)
+        left = float(-10 * torch.log10(_error(moved, still).clamp(min=1e-12)))
         if left < LEAST_PSNR:
             yield (
                 f"a warp that moves nothing changes its picture to {left:.1f} dB, which should be {LEAST_PSNR:.0f} or "
