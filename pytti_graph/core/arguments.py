@@ -39,9 +39,10 @@ class NumberType:
 
 @dataclass(frozen=True, slots=True)
 class TextType:
-    """Text; with a `parser`, text with formulas inside."""
+    """Text; with a `parser`, text with formulas inside, and with `keys` also lists and mappings that stand for it."""
 
     parser: str | None = None
+    keys: str | None = None
 
     def __str__(self) -> str:
         return "text"
@@ -197,8 +198,8 @@ def _annotated(annotation: Any) -> ArgumentType:
         match mark:
             case Bounds() if isinstance(base, NumberType):
                 base = NumberType(base.integer, mark)
-            case TextParser(target):
-                base = TextType(target)
+            case TextParser(target, keys):
+                base = TextType(target, keys)
             case PathMark(direction):
                 base = PathType(direction)
             case _:

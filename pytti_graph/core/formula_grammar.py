@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from pytti_graph.core.errors import did_you_mean
 from pytti_graph.core.formula_names import CLOCK_HELP, CLOCK_NAMES, CONSTANTS, FOREIGN, FUNCTIONS, KEYWORDS, reserved
-from pytti_graph.core.formula_tokens import TextSyntaxError, Token, misplaced, tokens_of
+from pytti_graph.core.formula_tokens import MAX_LENGTH, TextSyntaxError, Token, misplaced, tokens_of
 
 MAX_DEPTH = 60
 
@@ -72,9 +72,15 @@ class Parser:
         infinite: The formula mentions `inf`, so its value may be infinite.
     """
 
-    def __init__(self, text: str, variables: Mapping[str, float | str], extra_names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        text: str,
+        variables: Mapping[str, float | str],
+        extra_names: Sequence[str],
+        longest: int = MAX_LENGTH,
+    ) -> None:
         self.text, self.variables, self.extra_names = text, variables, extra_names
-        self.tokens = tokens_of(text)
+        self.tokens = tokens_of(text, longest)
         self.index = self.depth = 0
         self.references: list[Reference] = []
         self.clock: set[str] = set()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 
@@ -110,6 +112,33 @@ def _smoothstep(low: float, high: float, x: float) -> float:
     return amount * amount * (3 - 2 * amount)
 
 
+def _between(x: float, pairs: tuple[float, ...]) -> tuple[float, float, float]:
+    """The values of the keys around x, and how far x is from the first to the second: 0..1."""
+    if len(pairs) % 2:
+        raise FormulaValueError("a key without a value")
+    keys, values = pairs[::2], pairs[1::2]
+    if any(later < earlier for earlier, later in pairwise(keys)):
+        raise FormulaValueError("keys that are not in order")
+    index = bisect_right(keys, x)
+    if index in (0, len(keys)):
+        value = values[max(index - 1, 0)]
+        return value, value, 0.0
+    return values[index - 1], values[index], (x - keys[index - 1]) / (keys[index] - keys[index - 1])
+
+
+def _keys_linear(x: float, *pairs: float) -> float:
+    return _mix(*_between(x, pairs))
+
+
+def _keys_eased(x: float, *pairs: float) -> float:
+    before, after, amount = _between(x, pairs)
+    return _mix(before, after, _smoothstep(0, 1, amount))
+
+
+def _keys_held(x: float, *pairs: float) -> float:
+    return _between(x, pairs)[0]
+
+
 def _modulo(x: float, divisor: float) -> float:
     return x % divisor
 
@@ -150,6 +179,15 @@ FUNCTIONS: dict[str, FormulaFunction] = {
     "lerp": FormulaFunction(_mix, "lerp(a, b, amount)", "The same as mix."),
     "smoothstep": FormulaFunction(
         _smoothstep, "smoothstep(low, high, x)", "From 0 (x at low) to 1 (x at high), easing in and out."
+    ),
+    "keys_linear": FormulaFunction(
+        _keys_linear, "keys_linear(x, x0, y0, ...)", "From y0 (x at x0) to y1 (x at x1) and so on, in straight lines."
+    ),
+    "keys_eased": FormulaFunction(
+        _keys_eased, "keys_eased(x, x0, y0, ...)", "The same, easing in and out of each key."
+    ),
+    "keys_held": FormulaFunction(
+        _keys_held, "keys_held(x, x0, y0, ...)", "The same in steps: each value holds until the next key."
     ),
     "degrees": FormulaFunction(math.degrees, "degrees(x)", "Radians as degrees."),
     "radians": FormulaFunction(math.radians, "radians(x)", "Degrees as radians."),

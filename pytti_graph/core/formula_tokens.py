@@ -75,10 +75,10 @@ _INSTEAD = {
 }
 
 
-def tokens_of(text: str) -> list[Token]:
-    """Split a text into tokens, ending with one of kind "end"."""
-    if len(text) > MAX_LENGTH:
-        raise TextSyntaxError(f"a formula has at most {MAX_LENGTH} characters", 0, "move parts of it to a node")
+def tokens_of(text: str, longest: int = MAX_LENGTH) -> list[Token]:
+    """Split a text of at most `longest` characters into tokens, ending with one of kind "end"."""
+    if len(text) > longest:
+        raise TextSyntaxError(f"a formula has at most {longest} characters", 0, "move parts of it to a node")
     tokens = [Token(str(match.lastgroup), match.group(), match.start()) for match in _TOKEN.finditer(text)]
     return [*tokens, Token("end", "", len(text.rstrip()))]
 

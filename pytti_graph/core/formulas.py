@@ -25,7 +25,7 @@ from pytti_graph.core.formula_names import (
     FormulaValueError,
     reserved,
 )
-from pytti_graph.core.formula_tokens import TextSyntaxError
+from pytti_graph.core.formula_tokens import MAX_LENGTH, TextSyntaxError
 
 __all__ = [
     "CLOCK_NAMES",
@@ -146,7 +146,10 @@ def _code(tree: ast.expr, parameters: Sequence[str]) -> CodeType:
 
 
 def parse_formula(
-    text: str, variables: Mapping[str, float | str] = _NO_VARIABLES, extra_names: Sequence[str] = ()
+    text: str,
+    variables: Mapping[str, float | str] = _NO_VARIABLES,
+    extra_names: Sequence[str] = (),
+    longest: int = MAX_LENGTH,
 ) -> Formula:
     """Read a formula.
 
@@ -154,11 +157,12 @@ def parse_formula(
         text: The formula.
         variables: A graph's variables: numbers are put in; a text in a formula is an error.
         extra_names: Names the caller provides at each call; they hide variables and nodes of the same name.
+        longest: How many characters it may have.
 
     Raises:
         TextSyntaxError: The text is not a formula, or it is constant and has no value.
     """
-    parser = Parser(text, variables, extra_names)
+    parser = Parser(text, variables, extra_names, longest)
     tree = parser.formula()
     formula = Formula(
         source=text,

@@ -1,6 +1,6 @@
-r"""The language of `prompt.scenes`: which texts a film should mean, when, and how much.
+r"""The language of `prompt.scenes`: which texts a film should mean, when, where and how much.
 
-    a volcano:2 | smoke:-0.5 || a castle on a hill : 0.5 + bass.level : -0.2
+    a volcano:2_left | smoke:-0.5 || a castle on a hill : 0.5 + bass.level : 0.9
 
 * `||` separates scenes, `|` the prompts of a scene.
 * A prompt is `text`, `text:weight` or `text:weight:stop`; weight (1 if not given) and stop (-inf) are formulas.
@@ -11,29 +11,41 @@ r"""The language of `prompt.scenes`: which texts a film should mean, when, and h
   special.
 * `\` before one of `| : " [ ] \` takes it literally, in quotes and outside; before anything else it is an ordinary
   character.
+* A text in brackets, `[photo.png]`, is the file of a picture, which is meant in its place.
 * A colon between `[` and `]` belongs to the text.
 * Spaces and line breaks in a text that is not quoted count as one space.
 
-Masks (`a volcano:1_left`, `[picture.png]`) are not supported yet, and refused.
+A weight may be followed by a mask, and that by a cutoff, each after an `_`: `weight_mask_cutoff`.
+
+* The `_` of a mask is one that begins a word where the formula has ended: after a number (`1_left`), a closing bracket
+  (`(10*f_lo)_left`), or a name and a space (`f_lo _left`). An `_` within a name belongs to the name.
+* A mask is `a`, `l`, `r`, `u`, `d`, `n`, `f` (or `all`, `left`, `right`, `up`, `down`, `near`, `far`), the file of a
+  picture in brackets (`[sky.png]` for its white parts, `[-sky.png]` for its black ones), or a text. A text with `_`,
+  `|` or `:` in it, or one that is a word of this list, is written in quotes.
+* A cutoff is a formula, and all that follows the `_` after the mask. A text needs one; pictures and `all` have none.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Literal
 
 from pytti_graph.core.formulas import Formula, TextSyntaxError, parse_formula
+from pytti_graph.core.scene_masks import PromptMask, check_path, mask_start, read_mask
+from pytti_graph.core.scene_text import Piece, after_quotes, pieces, skip_spaces, unescaped
 
 _NO_VARIABLES: Mapping[str, float | str] = MappingProxyType({})
 _QUOTE_HINT = 'if it belongs to the text, write the text in quotes: "{}"'
 _EXAMPLE = "write text:weight, such as a volcano:0.5"
-_ESCAPE = re.compile(r'\\([|:"\[\]\\])')
 _CLOCK_TIME = re.compile(r"(?<![0-9.])(?:[01]?[0-9]|2[0-3])$")
-_MASK = re.compile(r"(?<![A-Za-z0-9_])[0-9.]+_(?![0-9])|\)\s*_|\[")
 _PROSE = re.compile(r"\w\s+(?!if|else|and|or|not)[^\W\d]")
 _MINUTES = re.compile(r"[0-5][0-9]")
+_CLOSES = re.compile(r"[,.;!?)'’]")
+
+Side = Literal["prefix", "scenes", "suffix"]
 
 
 @dataclass(frozen=True)
@@ -50,20 +62,46 @@ class TextFormula:
 
 
 @dataclass(frozen=True)
+class TextFile:
+    """A file to read, named inside a text.
+
+    Attributes:
+        path: As written, relative to the graph's folder.
+        offset: Where it begins in the whole text.
+    """
+
+    path: str
+    offset: int
+
+
+@dataclass(frozen=True)
 class Prompt:
     """One text that the picture should mean.
 
     Attributes:
         text: The text.
         offset: Where it begins in the whole text.
-        weight: Index of its weight in `Scenes.formulas`.
-        stop: Index of its stop in `Scenes.formulas`.
+        weight: Index of its weight in the formulas.
+        stop: Index of its stop in the formulas.
+        mask: Which crops it is about, or None for all.
+        argument: The argument that it stands in.
+        picture: The text is the path of a picture.
     """
 
     text: str
     offset: int
     weight: int
     stop: int
+    mask: PromptMask | None = None
+    argument: Side = "scenes"
+    picture: bool = False
+
+    def moved(self, distance: int) -> Prompt:
+        """The same prompt, where `distance` other formulas stand before its own."""
+        mask = self.mask
+        if mask is not None and mask.cutoff is not None:
+            mask = replace(mask, cutoff=mask.cutoff + distance)
+        return replace(self, weight=self.weight + distance, stop=self.stop + distance, mask=mask)
 
 
 @dataclass(frozen=True)
@@ -72,16 +110,35 @@ class Scenes:
 
     Attributes:
         scenes: The prompts of each scene, at least one.
-        formulas: Weights and stops; the defaults 1 and -inf are there once, if a prompt needs them.
+        formulas: Weights, stops and cutoffs; the defaults 1 and -inf are there once, if a prompt needs them.
+        files: The pictures that they name.
     """
 
     scenes: tuple[tuple[Prompt, ...], ...]
     formulas: tuple[TextFormula, ...]
+    files: tuple[TextFile, ...] = ()
 
     @property
     def texts(self) -> tuple[str, ...]:
         """The distinct texts, in order of appearance."""
-        return tuple(dict.fromkeys(prompt.text for scene in self.scenes for prompt in scene))
+        return tuple(dict.fromkeys(prompt.text for scene in self.scenes for prompt in scene if not prompt.picture))
+
+
+@dataclass(frozen=True)
+class Affix:
+    """What stands before or after each scene.
+
+    Attributes:
+        text: What is added to the text beside it.
+        prompts: Whole prompts, on the far side of it.
+        formulas: Of the prompts.
+        files: Of the prompts.
+    """
+
+    text: str = ""
+    prompts: tuple[Prompt, ...] = ()
+    formulas: tuple[TextFormula, ...] = ()
+    files: tuple[TextFile, ...] = ()
 
 
 def parse_scenes(text: str, variables: Mapping[str, float | str] = _NO_VARIABLES) -> Scenes:
@@ -94,79 +151,159 @@ def parse_scenes(text: str, variables: Mapping[str, float | str] = _NO_VARIABLES
     Raises:
         TextSyntaxError: The text is not in this language.
     """
-    return _Reader(text, variables).scenes()
+    if not text.strip():
+        raise TextSyntaxError("there are no prompts", 0, "write a text, such as a volcano at night")
+    reader = _Reader(text, variables, "scenes")
+    scenes: list[tuple[Prompt, ...]] = []
+    prompts: list[Prompt] = []
+    for piece in pieces(text):
+        prompts.append(reader.prompt(piece))
+        if piece.ends_scene:
+            scenes.append(tuple(prompts))
+            prompts = []
+    return Scenes(tuple(scenes), tuple(reader.formulas), tuple(reader.files))
+
+
+def parse_prefix(text: str, variables: Mapping[str, float | str] = _NO_VARIABLES) -> Affix:
+    """Read what stands before each scene: whole prompts, then text that the first prompt of the scene goes on.
+
+    Raises:
+        TextSyntaxError: The text is not in this language, or the last piece is not only text.
+    """
+    return _affix(text, variables, "prefix")
+
+
+def parse_suffix(text: str, variables: Mapping[str, float | str] = _NO_VARIABLES) -> Affix:
+    """Read what stands after each scene: text that its last prompt goes on with, then whole prompts.
+
+    Raises:
+        TextSyntaxError: The text is not in this language, or the first piece is not only text.
+    """
+    return _affix(text, variables, "suffix")
+
+
+def _affix(text: str, variables: Mapping[str, float | str], side: Side) -> Affix:
+    reader = _Reader(text, variables, side)
+    cut = list(pieces(text))
+    if broken := next((piece for piece in cut[:-1] if piece.ends_scene), None):
+        raise TextSyntaxError(f"a {side} is added to every scene, and has none itself", broken.end, "write one '|'")
+    beside, others = (cut[-1], cut[:-1]) if side == "prefix" else (cut[0], cut[1:])
+    added = reader.added(beside)
+    return Affix(added, tuple(map(reader.prompt, others)), tuple(reader.formulas), tuple(reader.files))
+
+
+def with_affixes(prefix: Affix, scenes: Scenes, suffix: Affix) -> tuple[tuple[Prompt, ...], ...]:
+    """The prompts of each scene with what stands before and after it.
+
+    The formulas that they count are those of the prefix, then those of the scenes, then those of the suffix. Nothing is
+    added to pictures.
+    """
+    before, after = len(prefix.formulas), len(prefix.formulas) + len(scenes.formulas)
+    first = prefix.prompts
+    last = tuple(prompt.moved(after) for prompt in suffix.prompts)
+    made = []
+    for scene in scenes.scenes:
+        prompts = [prompt.moved(before) for prompt in scene]
+        if not prompts[0].picture:
+            prompts[0] = replace(prompts[0], text=_joined(prefix.text, prompts[0].text))
+        if not prompts[-1].picture:
+            prompts[-1] = replace(prompts[-1], text=_joined(prompts[-1].text, suffix.text))
+        made.append((*first, *prompts, *last))
+    return tuple(made)
+
+
+def _joined(before: str, after: str) -> str:
+    return before + after if not before or not after or _CLOSES.match(after) else f"{before} {after}"
 
 
 class _Reader:
-    def __init__(self, text: str, variables: Mapping[str, float | str]) -> None:
-        self.text, self.variables = text, variables
+    """Reads the prompts of one argument, and collects their formulas and files."""
+
+    def __init__(self, text: str, variables: Mapping[str, float | str], argument: Side) -> None:
+        self.text, self.variables, self.argument = text, variables, argument
         self.formulas: list[TextFormula] = []
+        self.files: list[TextFile] = []
         self.defaults: dict[str, int] = {}
 
-    def scenes(self) -> Scenes:
-        if not self.text.strip():
-            raise TextSyntaxError("there are no prompts", 0, "write a text, such as a volcano at night")
-        scenes: list[tuple[Prompt, ...]] = []
-        prompts: list[Prompt] = []
-        start = 0
-        while True:
-            cuts, end = self._cuts(start)
-            prompts.append(self._prompt(start, cuts, end))
-            ends_scene = self.text.startswith("||", end)
-            if ends_scene or end == len(self.text):
-                scenes.append(tuple(prompts))
-                prompts = []
-            if end == len(self.text):
-                return Scenes(tuple(scenes), tuple(self.formulas))
-            start = end + (2 if ends_scene else 1)
+    def added(self, piece: Piece) -> str:
+        """The text of a piece that goes on a prompt of a scene."""
+        if piece.colons:
+            place = "ends" if self.argument == "prefix" else "begins"
+            hint = f"a prompt of its own {place} with '|'; a text with ':' is written in quotes"
+            message = f"what the {self.argument} adds to a prompt has no weight"
+            raise TextSyntaxError(message, piece.colons[0], hint)
+        first = skip_spaces(self.text, piece.start, piece.end)
+        if first < piece.end and self._picture(first, piece.end) is not None:
+            hint = f"make it a prompt of its own, with '|' {'after' if self.argument == 'prefix' else 'before'} it"
+            raise TextSyntaxError(f"the {self.argument} adds a picture to a text", first, hint)
+        return self._prompt_text(first, piece.end) if first < piece.end else ""
 
-    def _cuts(self, start: int) -> tuple[list[int], int]:
-        """The colons that split the prompt at `start` into fields, and where it ends."""
-        colons: list[int] = []
-        bracket: int | None = None
-        index = self._after_quotes(start)
-        while index < len(self.text) and self.text[index] != "|":
-            character = self.text[index]
-            if _ESCAPE.match(self.text, index):
-                index += 1
-            elif character == "[" and bracket is None:
-                bracket = index
-            elif character == "]":
-                bracket = None
-            elif character == ":" and bracket is None:
-                colons.append(index)
-            index += 1
-        if bracket is not None:
-            raise TextSyntaxError("'[' is not closed", bracket, "write ']' at its end, or \\[ for the character")
-        return colons, index
-
-    def _after_quotes(self, start: int) -> int:
-        """Where a quoted text that begins at `start` (after spaces) ends, or `start`."""
-        opening = _skip_spaces(self.text, start, len(self.text))
-        if not self.text.startswith('"', opening):
-            return start
-        index = opening + 1
-        while index < len(self.text):
-            if self.text[index] == '"':
-                return index + 1
-            index += 2 if _ESCAPE.match(self.text, index) else 1
-        raise TextSyntaxError("'\"' is not closed", opening, "write '\"' at its end, or \\\" for the character")
-
-    def _prompt(self, start: int, colons: list[int], end: int) -> Prompt:
-        first = _skip_spaces(self.text, start, end)
+    def prompt(self, piece: Piece) -> Prompt:
+        """One prompt."""
+        start, colons, end = piece[:3]
+        first = skip_spaces(self.text, start, end)
         if first == end:
             raise TextSyntaxError("a prompt is empty", start, "write a text, or remove the '|' beside it")
         if len(colons) > 2:
             raise TextSyntaxError("a prompt has only text:weight:stop", colons[2], self._quote_hint(first, end))
-        text = self._prompt_text(first, colons[0] if colons else end)
+        picture = self._picture(first, colons[0] if colons else end)
+        text = self._prompt_text(first, colons[0] if colons else end) if picture is None else picture
         if self._clock_time(start, colons, end):
             message = f"'{self._time_text(colons, end)}' could be a time or a weight"
             hint = self._quote_hint(first, end) + "; if it is a weight, write spaces around the colon"
             raise TextSyntaxError(message, colons[0], hint)
-        bounds = [*colons, end, end]
-        weight = self._formula(first, bounds[0], bounds[1]) if colons else self._default("1", first)
-        stop = self._formula(first, bounds[1], bounds[2]) if len(colons) == 2 else self._default("-inf", first)
-        return Prompt(text, first, weight, stop)
+        weight, mask = self._weight(first, piece)
+        stop = self._stop(first, piece, weight)
+        return Prompt(text, first, weight, stop, mask, self.argument, picture is not None)
+
+    def _picture(self, first: int, end: int) -> str | None:
+        """The path of a prompt that is a picture, or None."""
+        written = self.text[first:end].rstrip()
+        if not written.startswith("[") or written.find("]") != len(written) - 1:
+            return None
+        path = written[1:-1].strip()
+        offset = skip_spaces(self.text, first + 1, end)
+        check_path(path, offset, "photo")
+        self.files.append(TextFile(path, offset))
+        return path
+
+    def _weight(self, first: int, piece: Piece) -> tuple[int, PromptMask | None]:
+        if (field := piece.field(0)) is None:
+            return self._default("1", first), None
+        start, end = field
+        try:
+            underscore = mask_start(self.text[start:end])
+        except TextSyntaxError as error:
+            raise error.moved(start) from None
+        if underscore is None:
+            return self._formula(first, start, end), None
+        weight = self._formula(first, start, start + underscore)
+        return weight, self._mask(first, start + underscore + 1, end)
+
+    def _mask(self, first: int, start: int, end: int) -> PromptMask | None:
+        written = read_mask(self.text, start, end)
+        offset = skip_spaces(self.text, start, end)
+        if written.kind == "picture":
+            self.files.append(TextFile(written.text, self.text.index(written.text, offset)))
+        cutoff = None if written.cutoff is None else self._formula(first, written.cutoff, end)
+        return (
+            None if written.kind is None else PromptMask(written.kind, written.text, written.inverted, cutoff, offset)
+        )
+
+    def _stop(self, first: int, piece: Piece, weight: int) -> int:
+        if (field := piece.field(1)) is None:
+            return self._default("-inf", first)
+        index = self._formula(first, *field)
+        pull, stop = self.formulas[weight].formula.value, self.formulas[index].formula.value
+        if pull is None or stop is None or stop in (float("-inf"), float("inf")):
+            return index
+        if pull > 0 > stop:
+            hint = "a positive weight stops at a distance, such as 0.8; without a stop, leave it out"
+            raise TextSyntaxError(f"the stop {stop:g} is never reached", self.formulas[index].offset, hint)
+        if pull < 0 <= stop:
+            hint = f"a negative weight stops at minus a distance, such as {-stop or -1.2:g}"
+            raise TextSyntaxError(f"with the stop {stop:g} nothing is pushed away", self.formulas[index].offset, hint)
+        return index
 
     def _prompt_text(self, first: int, end: int) -> str:
         written = self.text[first:end].strip()
@@ -174,26 +311,24 @@ class _Reader:
             raise TextSyntaxError("the text before ':' is missing", first, _EXAMPLE)
         if written.startswith('"'):
             return self._quoted_text(first, end)
-        if written.startswith("[") and written.endswith("]"):
-            raise TextSyntaxError("prompts that are pictures, in [...], are not supported yet", first, "write a text")
-        return " ".join(_unescaped(written).split())
+        return " ".join(unescaped(written).split())
 
     def _quoted_text(self, first: int, end: int) -> str:
-        closing = self._after_quotes(first)
-        rest = _skip_spaces(self.text, closing, end)
+        closing = after_quotes(self.text, first)
+        rest = skip_spaces(self.text, closing, end)
         if rest < end:
             hint = 'put all of it in quotes, or write \\" for the character'
             raise TextSyntaxError("a quoted text goes on after its closing quote", rest, hint)
-        text = _unescaped(self.text[first + 1 : closing - 1])
+        text = unescaped(self.text[first + 1 : closing - 1])
         if not text.strip():
             raise TextSyntaxError("a prompt is empty", first, "write a text between the quotes")
         return text
 
-    def _formula(self, first: int, colon: int, end: int) -> int:
-        start = _skip_spaces(self.text, colon + 1, end)
+    def _formula(self, first: int, begin: int, end: int) -> int:
+        start = skip_spaces(self.text, begin, end)
         source = self.text[start:end].rstrip()
         if not source:
-            raise TextSyntaxError("a formula is missing after ':'", colon, _EXAMPLE)
+            raise TextSyntaxError("a formula is missing after ':'", begin - 1, _EXAMPLE)
         try:
             formula = parse_formula(source, self.variables)
         except TextSyntaxError as error:
@@ -202,9 +337,6 @@ class _Reader:
         return len(self.formulas) - 1
 
     def _not_a_formula(self, error: TextSyntaxError, source: str, start: int, first: int) -> TextSyntaxError:
-        if _MASK.search(source):
-            hint = "write the weight alone, such as a volcano:0.5"
-            return TextSyntaxError("masks are not supported yet", start, hint)
         reason = "" if _PROSE.search(source) else f": {error.message}" + (f" ({error.hint})" if error.hint else "")
         end = self.text.find("|", start)
         hint = self._quote_hint(first, end if end >= 0 else len(self.text))
@@ -216,26 +348,16 @@ class _Reader:
             self.formulas.append(TextFormula(parse_formula(source), offset))
         return self.defaults[source]
 
-    def _clock_time(self, start: int, colons: list[int], end: int) -> bool:
+    def _clock_time(self, start: int, colons: Sequence[int], end: int) -> bool:
         """True for `12:30` and `12:30:15`, written without spaces, at the end of a prompt that is not quoted."""
-        if not 1 <= len(colons) <= 2 or self._after_quotes(start) != start:
+        if not 1 <= len(colons) <= 2 or after_quotes(self.text, start) != start:
             return False
         fields = self._time_text(colons, end).split(":")[1:]
         return bool(_CLOCK_TIME.search(self.text[start : colons[0]])) and all(map(_MINUTES.fullmatch, fields))
 
-    def _time_text(self, colons: list[int], end: int) -> str:
+    def _time_text(self, colons: Sequence[int], end: int) -> str:
         hours = re.search(r"[0-9]*$", self.text[: colons[0]])
         return (hours.group() if hours else "") + self.text[colons[0] : end].rstrip()
 
     def _quote_hint(self, first: int, end: int) -> str:
         return _QUOTE_HINT.format(" ".join(self.text[first:end].split()).replace('"', '\\"'))
-
-
-def _skip_spaces(text: str, start: int, end: int) -> int:
-    while start < end and text[start].isspace():
-        start += 1
-    return start
-
-
-def _unescaped(text: str) -> str:
-    return _ESCAPE.sub(r"\1", text)

@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
+from pytti_graph.core.errors import UsageError
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor
     from torch import device as TorchDevice
@@ -70,11 +72,19 @@ class TextParser:
     """Marks a text with formulas inside; `target` is the torch-free parser as "module:function".
 
     The parser takes the text and returns an object with a `formulas` attribute, a sequence of `TextFormula`; it raises
-    `TextSyntaxError` for what it cannot read. A class node's `__init__` receives the parsed object, its `forward`, in
-    a parameter of the same name annotated `FormulaValues`, the values of the formulas in the same order.
+    `TextSyntaxError` for what it cannot read. A `files` attribute, if there is one, is a sequence of `TextFile`: files
+    to read, which are checked with the graph, and which the node finds with `Files.input`. A class node's `__init__`
+    receives the parsed object, its `forward`, in a parameter of the same name annotated `FormulaValues`, the values of
+    the formulas in the same order.
+
+    Attributes:
+        target: The parser.
+        keys: What writes lists and mappings in the parser's language, as "module:function", or None if only text will
+            do; see `pytti_graph.graph.scene_keys`.
     """
 
     target: str
+    keys: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +168,21 @@ class Perceptor(ABC):
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Embed texts as unit vectors [P, D], each encoded on its own, without gradients."""
 
+    def features(self, images: Tensor) -> Sequence[Tensor]:
+        """What its layers find in pictures [N, 3, H, W], sRGB 0..1, of any size that is not less than 32.
+
+        Returns:
+            Maps [N, C, h, w] (float32), fine to coarse, with gradients; h and w shrink with H and W.
+
+        Raises:
+            UsageError: It has none (as here), or the pictures are too small.
+        """
+        raise UsageError(
+            f"{self.name} does not tell how things are painted, only what they are",
+            argument="perceptor",
+            hint="perceptor.imagenet does, and perceptor.open_clip with model RN50",
+        )
+
     def unfamiliar(self, text: str) -> str | None:
         """Why `text` means little to this perceptor, or None if it means something."""
         return None
@@ -180,6 +205,8 @@ class Cutouts:
         size: Side of the sampled crops, in pixels.
         border: What lies outside the picture ("clamp" keeps crops inside; what turns out, smears).
         operations: Applied in order to the sampled crops [N, 3, size, size].
+        others: Where several perceptors look, the crops of the second and the following ones. What changes crops need
+            not know of it: the engine has each perceptor's changed on their own.
     """
 
     image: Tensor
@@ -187,6 +214,17 @@ class Cutouts:
     size: int
     border: BorderMode
     operations: tuple[Callable[[Tensor], Tensor], ...] = ()
+    others: tuple[Cutouts, ...] = ()
+
+    @property
+    def each(self) -> tuple[Cutouts, ...]:
+        """The crops of each perceptor, on their own."""
+        return (replace(self, others=()), *self.others) if self.others else (self,)
+
+    @classmethod
+    def of_each(cls, each: Sequence[Cutouts]) -> Cutouts:
+        """The crops of several perceptors as one value: the inverse of `each`."""
+        return replace(each[0], others=tuple(each[1:])) if len(each) > 1 else each[0]
 
     def transformed(self, matrices: Tensor) -> Cutouts:
         """These crops with `matrices` [N, 3, 3] applied in crop coordinates before the present transforms."""
@@ -204,10 +242,40 @@ class Seen:
     Attributes:
         embeddings: Unit vectors [N, D].
         transforms: [N, 3, 3], from crop to picture coordinates, as in `Cutouts`.
+        border: What crops that stick out saw, as in `Cutouts`.
+        others: Where several perceptors look, what the second and the following ones see.
     """
 
     embeddings: Tensor
     transforms: Tensor
+    border: BorderMode = "clamp"
+    others: tuple[Seen, ...] = ()
+
+    @property
+    def each(self) -> tuple[Seen, ...]:
+        """What each perceptor sees, on its own."""
+        return (replace(self, others=()), *self.others) if self.others else (self,)
+
+    @classmethod
+    def of_each(cls, each: Sequence[Seen]) -> Seen:
+        """What several perceptors see as one value: the inverse of `each`."""
+        return replace(each[0], others=tuple(each[1:])) if len(each) > 1 else each[0]
+
+
+class CropMask(Protocol):
+    """Says how much a prompt is about each crop, by where the crop is or by what is seen in it."""
+
+    def __call__(self, seen: Seen) -> Tensor:
+        """For each crop 0 (not at all) to 1 (wholly): [N], without gradients."""
+        ...
+
+
+class CropTarget(Protocol):
+    """Says what a prompt wants each crop to mean, by where the crop is."""
+
+    def __call__(self, seen: Seen) -> Tensor:
+        """For each crop a unit vector: [N, D], without gradients."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +286,28 @@ class Prompts:
         embeddings: Unit vectors [P, D].
         weights: [P]; a negative weight pushes away.
         stops: [P]; no gradient once sign(weight) x distance is at or below it.
+        masks: For each prompt which crops it is about, or None for all crops; empty if no prompt has a mask.
+        targets: For each prompt what it wants each crop to mean, or None where that is its embedding for all crops;
+            empty if no prompt has a target.
+        others: Where several perceptors look, the same prompts as the second and the following ones read them.
     """
 
     embeddings: Tensor
     weights: Tensor
     stops: Tensor
+    masks: tuple[CropMask | None, ...] = ()
+    targets: tuple[CropTarget | None, ...] = ()
+    others: tuple[Prompts, ...] = ()
+
+    @property
+    def each(self) -> tuple[Prompts, ...]:
+        """The prompts as each perceptor reads them, on their own."""
+        return (replace(self, others=()), *self.others) if self.others else (self,)
+
+    @classmethod
+    def of_each(cls, each: Sequence[Prompts]) -> Prompts:
+        """The prompts of several perceptors as one value: the inverse of `each`."""
+        return replace(each[0], others=tuple(each[1:])) if len(each) > 1 else each[0]
 
 
 @dataclass(frozen=True, slots=True)

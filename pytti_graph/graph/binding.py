@@ -19,7 +19,7 @@ from pytti_graph.core.arguments import (
     ReferenceType,
     TextType,
 )
-from pytti_graph.core.errors import Position, Problem, did_you_mean
+from pytti_graph.core.errors import Position, did_you_mean
 from pytti_graph.core.formulas import (
     Formula,
     Reference,
@@ -28,7 +28,25 @@ from pytti_graph.core.formulas import (
     parse_reference,
 )
 from pytti_graph.core.types import Bounds
+from pytti_graph.graph.composed import At, Composed
 from pytti_graph.graph.document import Value, interpolate
+from pytti_graph.graph.keyed_numbers import keyed_formula
+from pytti_graph.graph.problems import BindingError
+
+__all__ = [
+    "BindingError",
+    "Bound",
+    "Computed",
+    "Constant",
+    "FileName",
+    "Link",
+    "Parsed",
+    "bind",
+    "checked",
+    "formula_text",
+    "number",
+    "text",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +90,27 @@ class FileName:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A text with formulas inside."""
+    """A text with formulas inside.
+
+    Attributes:
+        parsed: What its parser made of it.
+        formulas: Its formulas.
+        files: The files that it names, with their places.
+        at: The place of a character of it.
+    """
 
     parsed: Any
     formulas: tuple[Computed, ...]
+    files: tuple[tuple[FileName, Position | None], ...]
     at: Callable[[int], Position | None] = field(compare=False)
 
 
+_LONGEST = 1_000_000
+"""Characters of the formula that numbers by frame make together."""
 _EXACT = 2**53
 """Formulas count whole numbers up to here one by one."""
 
 Bound = Constant | Link | Computed | FileName | Parsed
-
-
-class BindingError(Exception):
-    """A value that does not fit its argument."""
-
-    def __init__(self, message: str, position: Position | None, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message, self.position, self.hint = message, position, hint
-
-    def problem(self, node: str, argument: str) -> Problem:
-        """This error as a problem of a node's argument."""
-        return Problem(f"{argument}: {self.message}", self.position, node, argument, self.hint)
 
 
 def bind(kind: ArgumentType, value: Value, variables: Mapping[str, float | str]) -> Bound:
@@ -104,17 +120,19 @@ def bind(kind: ArgumentType, value: Value, variables: Mapping[str, float | str])
             return _reference(kind, value)
         case NumberType():
             return number(kind, value, variables)
-        case TextType(parser=str(parser)):
-            return _parsed(parser, value, variables)
+        case TextType(parser=str(parser), keys=keys):
+            return _parsed(parser, keys, value, variables)
         case PathType(direction):
-            return FileName(_text(value, variables), direction)
+            return FileName(text(value, variables), direction)
         case _:
             return Constant(_literal(kind, value, variables))
 
 
 def number(kind: NumberType, value: Value, variables: Mapping[str, float | str]) -> Constant | Computed:
-    """A number, or a formula in a text."""
+    """A number, a formula in a text, or a mapping of frames to these."""
     data = value.data
+    if isinstance(data, dict):
+        return _keyed(kind, value, variables)
     if isinstance(data, bool) or not isinstance(data, int | float | str):
         raise BindingError(f"expected a {kind} or a formula, not {_describe(data)}", value.position)
     if isinstance(data, int | float):
@@ -126,6 +144,21 @@ def number(kind: NumberType, value: Value, variables: Mapping[str, float | str])
     except TextSyntaxError as error:
         raise BindingError(error.message, value.at(error.offset), error.hint) from None
     return Computed(formula, kind.integer, kind.bounds, value.at)
+
+
+def _keyed(kind: NumberType, value: Value, variables: Mapping[str, float | str]) -> Constant | Computed:
+    """Numbers by frame, as the formula that goes through them."""
+    composed = keyed_formula(value, lambda item: formula_text(kind, item, variables))
+    formula = parse_formula(composed.text, variables, longest=_LONGEST)
+    return Computed(formula, kind.integer, kind.bounds, composed.at)
+
+
+def formula_text(kind: NumberType, value: Value, variables: Mapping[str, float | str]) -> tuple[str, At]:
+    """A number or a formula that stands in a longer one: its text, and the places of its characters."""
+    bound = number(kind, value, variables)
+    if isinstance(bound, Computed):
+        return bound.formula.source, bound.at
+    return repr(bound.value), lambda offset: value.position
 
 
 def _finite(number: float, value: Value) -> float:
@@ -172,44 +205,51 @@ def _one_reference(kind: ReferenceType, value: Value) -> Reference:
         raise BindingError(error.message, value.at(error.offset), error.hint) from None
 
 
-def _parsed(parser: str, value: Value, variables: Mapping[str, float | str]) -> Parsed:
-    if not isinstance(value.data, str):
-        raise BindingError(f"expected text, not {_describe(value.data)}", value.position, _quote_hint(value.data))
-    module, _, name = parser.partition(":")
-    parse = getattr(import_module(module), name)
+def _parsed(parser: str, keys: str | None, value: Value, variables: Mapping[str, float | str]) -> Parsed:
+    at: At
+    if keys is not None and isinstance(value.data, tuple):
+        composed: Composed = _imported(keys)(value, variables)
+        written, at = composed.text, composed.at
+    else:
+        written, at = _inserted(value, variables)
     try:
-        text, origin = interpolate(value.data, variables)
-    except TextSyntaxError as error:
-        raise BindingError(error.message, value.at(error.offset), error.hint) from None
-
-    def at(offset: int) -> Position | None:
-        return value.at(origin(offset))
-
-    try:
-        parsed = parse(text, variables)
+        parsed = _imported(parser)(written, variables)
     except TextSyntaxError as error:
         raise BindingError(error.message, at(error.offset), error.hint) from None
     formulas = tuple(Computed(part.formula, False, Bounds(), _from(at, part.offset)) for part in parsed.formulas)
-    return Parsed(parsed, formulas, at)
+    files = tuple((FileName(part.path, "input"), at(part.offset)) for part in getattr(parsed, "files", ()))
+    return Parsed(parsed, formulas, files, at)
 
 
 def _from(at: Callable[[int], Position | None], start: int) -> Callable[[int], Position | None]:
     return lambda offset: at(start + offset)
 
 
-def _text(value: Value, variables: Mapping[str, float | str]) -> str:
+def _imported(target: str) -> Callable[..., Any]:
+    module, _, name = target.partition(":")
+    made: Callable[..., Any] = getattr(import_module(module), name)
+    return made
+
+
+def text(value: Value, variables: Mapping[str, float | str]) -> str:
+    """A text with variables put in; raises `BindingError` if the value is none."""
+    return _inserted(value, variables)[0]
+
+
+def _inserted(value: Value, variables: Mapping[str, float | str]) -> tuple[str, At]:
     if not isinstance(value.data, str):
         raise BindingError(f"expected text, not {_describe(value.data)}", value.position, _quote_hint(value.data))
     try:
-        return interpolate(value.data, variables)[0]
+        made, origin = interpolate(value.data, variables)
     except TextSyntaxError as error:
         raise BindingError(error.message, value.at(error.offset), error.hint) from None
+    return made, lambda offset: value.at(origin(offset))
 
 
 def _literal(kind: ArgumentType, value: Value, variables: Mapping[str, float | str]) -> Any:
     match kind, value.data:
         case TextType(), _:
-            return _text(value, variables)
+            return text(value, variables)
         case BooleanType(), bool():
             return value.data
         case ChoiceType(choices), _:
@@ -228,7 +268,7 @@ def _literal(kind: ArgumentType, value: Value, variables: Mapping[str, float | s
 
 
 def _choice(choices: Sequence[Any], value: Value, variables: Mapping[str, float | str]) -> Any:
-    data = _text(value, variables) if isinstance(value.data, str) else value.data
+    data = text(value, variables) if isinstance(value.data, str) else value.data
     for choice in choices:
         if data == choice and type(data) is type(choice):
             return choice

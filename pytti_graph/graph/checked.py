@@ -10,7 +10,7 @@ from pytti_graph.core.errors import Position
 from pytti_graph.core.formulas import Reference
 from pytti_graph.core.nodes import NUMBER, NodeSpec
 from pytti_graph.core.types import Clock
-from pytti_graph.graph.binding import Bound, Computed, Constant, Link, Parsed
+from pytti_graph.graph.binding import Bound, Computed, Constant, FileName, Link, Parsed
 
 QUOTE_HINT = "if this belongs to the text, write the text in double quotes"
 
@@ -64,6 +64,18 @@ class CheckedNode:
                 case Parsed(formulas=formulas):
                     for computed in formulas:
                         yield from _uses(name, computed, QUOTE_HINT)
+                case _:
+                    pass
+
+    def files(self) -> Iterator[tuple[str, FileName, Position | None]]:
+        """Every file it reads or writes: the argument that names it, the name, and where it stands."""
+        for name, bound in self.arguments.items():
+            match bound:
+                case FileName():
+                    yield name, bound, self.places.get(name) or self.position
+                case Parsed(files=files):
+                    for file, place in files:
+                        yield name, file, place or self.position
                 case _:
                     pass
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pytti_graph.core.errors import Problem, UsageError, did_you_mean
+from pytti_graph.core.errors import Position, Problem, UsageError, did_you_mean
 from pytti_graph.core.paths import resolve
-from pytti_graph.graph.binding import FileName
 from pytti_graph.graph.checked import CheckedGraph, CheckedNode
 
 
@@ -20,22 +19,22 @@ def input_problems(graph: CheckedGraph, folder: Path, allowed: Sequence[Path] = 
         allowed: Other folders that may be read.
     """
     for node in graph.nodes.values():
-        for argument, bound in node.arguments.items():
-            if not isinstance(bound, FileName):
-                continue
-            if bound.direction == "output":
-                yield from _leaving(node, argument, bound.text, allowed)
+        for argument, file, place in node.files():
+            if file.direction == "output":
+                yield from _leaving(node, argument, file.text, place, allowed)
                 continue
             try:
-                path = resolve(bound.text, folder, allowed, "the graph's folder")
+                path = resolve(file.text, folder, allowed, "the graph's folder")
             except UsageError as error:
-                yield _problem(node, argument, error.problem.message, error.problem.hint)
+                yield _problem(node, argument, error.problem.message, place, error.problem.hint)
                 continue
             if not path.exists():
-                yield _problem(node, argument, f"there is no file '{bound.text}'", _nearest(path))
+                yield _problem(node, argument, f"there is no file '{file.text}'", place, _nearest(path))
 
 
-def _leaving(node: CheckedNode, argument: str, text: str, allowed: Sequence[Path]) -> Iterator[Problem]:
+def _leaving(
+    node: CheckedNode, argument: str, text: str, place: Position | None, allowed: Sequence[Path]
+) -> Iterator[Problem]:
     """An output that leaves the run folder, as far as that can be told before there is one."""
     try:
         resolve(text, Path("/", "run folder"), allowed, "the run folder")
@@ -43,7 +42,7 @@ def _leaving(node: CheckedNode, argument: str, text: str, allowed: Sequence[Path
         if allowed and not Path(text).is_absolute():
             return  # it may lead into an allowed folder from wherever the run folder will be
         message = f"'{text}' lies outside the run folder" if "lies outside" in str(error) else error.problem.message
-        yield _problem(node, argument, message, "to write there, add --allow-path DIR")
+        yield _problem(node, argument, message, place, "to write there, add --allow-path DIR")
 
 
 def _nearest(path: Path) -> str | None:
@@ -53,6 +52,5 @@ def _nearest(path: Path) -> str | None:
         return None
 
 
-def _problem(node: CheckedNode, argument: str, message: str, hint: str | None) -> Problem:
-    place = node.places.get(argument) or node.position
+def _problem(node: CheckedNode, argument: str, message: str, place: Position | None, hint: str | None) -> Problem:
     return Problem(f"{argument}: {message}", place, node.id, argument, hint)

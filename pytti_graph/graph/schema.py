@@ -25,6 +25,7 @@ Schema = dict[str, Any]
 
 _NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
 _REFERENCE = r"^\s*([A-Za-z_]\w*(\s*\.\s*[A-Za-z_]\w*)?|previous\s*\(.*\))\s*$"
+_FRAMES = r"^([0-9]{1,9}|last|between)$"
 _INSERTED = r"\$\{[^}]*\}"
 _SEED_LIMIT = 2**63 - 1
 
@@ -142,7 +143,10 @@ def _type(kind: ArgumentType) -> Schema:
             one = {"type": "string", "pattern": _REFERENCE, "title": f"a node that makes a {wire}"}
             return _either(one, {"type": "array", "items": one, "minItems": 1}) if many else one
         case NumberType(integer, bounds):
-            return _either(_number(integer, bounds), {"type": "string", "title": "a formula"})
+            keyed = {"type": "object", "title": "numbers by frame", "propertyNames": {"pattern": _FRAMES}}
+            return _either(_number(integer, bounds), {"type": "string", "title": "a formula"}, keyed)
+        case TextType(keys=str()):
+            return {"type": ["string", "array"]}
         case TextType() | PathType():
             return {"type": "string"}
         case BooleanType():

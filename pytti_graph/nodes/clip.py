@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.factory import load_checkpoint
+from open_clip.modified_resnet import ModifiedResNet
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -55,6 +56,16 @@ class ClipPerceptor(Perceptor):
         assert images.shape[1:] == (3, self.size, self.size), f"{tuple(images.shape)} is not [N, 3, size, size]"
         seen = self._model.encode_image(((images - self._mean) / self._std).to(self._dtype))
         return F.normalize(seen.float(), dim=-1)
+
+    def features(self, images: Tensor) -> Sequence[Tensor]:
+        """What the four stages of a ResNet find in pictures [N, 3, H, W]: fine to coarse. Other networks have none."""
+        network = self._model.visual
+        if not isinstance(network, ModifiedResNet):
+            return super().features(images)
+        found = [network.stem(((images - self._mean) / self._std).to(self._dtype))]
+        for stage in (network.layer1, network.layer2, network.layer3, network.layer4):
+            found.append(stage(found[-1]))
+        return [maps.float() for maps in found[1:]]
 
     @torch.no_grad()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:

@@ -37,7 +37,7 @@ def _joined(image: Tensor, overlap: int, dim: int) -> Tensor:
     length = image.shape[dim] - overlap
     ramp = (torch.arange(overlap, device=image.device, dtype=image.dtype) + 0.5) / overlap
     weight = (ramp * ramp * (3 - 2 * ramp)).view(*([-1, 1] if dim == 2 else [-1]))
-    begin, middle, end = image.split([overlap, length - overlap, overlap], dim)
+    begin, middle, end = torch.split(image, [overlap, length - overlap, overlap], dim)
     return torch.cat([torch.lerp(end, begin, weight), middle], dim)
 
 

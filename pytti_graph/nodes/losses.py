@@ -1,64 +1,27 @@
-"""What a picture is judged by: smaller is better."""
+"""What a picture's pixels are judged by: smaller is better."""
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from pytti_graph import Image, Loss, Number, Prompts, Seen, UsageError, node
+from pytti_graph import Bounds, Image, Loss, Mask, Number, UsageError, node
+from pytti_graph.nodes.light import chroma, grey
 from pytti_graph.nodes.sampling import fit
+from pytti_graph.nodes.weighing import fit_mask, mean_over, weighed
 
+Level = Annotated[Number, Bounds(ge=0, le=1)]
 
-@node("loss.prompts")
-def prompts(seen: Seen, prompts: Prompts, weight: Number = 1.0) -> Loss:
-    """Pull what is seen towards the prompts.
-
-    Prompts with a negative weight push it away.
-
-    Args:
-        seen: What a perceptor sees.
-        prompts: What it should see, embedded by the same perceptor.
-        weight: How much this counts beside other losses.
-    """
-    if seen.embeddings.shape[-1] != prompts.embeddings.shape[-1]:
-        raise UsageError(
-            f"the pictures are embedded in {seen.embeddings.shape[-1]} dimensions, "
-            f"the prompts in {prompts.embeddings.shape[-1]}",
-            argument="prompts",
-            hint="give the prompts and the crops the same perceptor",
-        )
-    distance = spherical_distance(seen.embeddings, prompts.embeddings)
-    signed = prompts.weights.sign() * distance
-    stopped = torch.where(signed > prompts.stops, signed, prompts.stops.detach())
-    return weight * (prompts.weights.abs() * stopped).mean(0).sum()
-
-
-def spherical_distance(x: Tensor, y: Tensor) -> Tensor:
-    """Half the squared angle between unit vectors x [N, D] and y [P, D]: [N, P], 0 to 4.93 (Crowson, 2021).
-
-    Its gradient is finite everywhere: zero between equal vectors, and between opposite ones.
-    """
-    quarter_squares = (x.unsqueeze(1) - y).square().sum(-1) / 4
-    return 2 * quarter_squares.clamp(1e-12, 1 - 1e-6).sqrt().asin().square()
-
-
-@node("loss.smoothness")
-def smoothness(image: Image, weight: Number = 0.02) -> Loss:
-    """Penalise differences between neighbouring pixels.
-
-    This is L2 total variation (Mahendran & Vedaldi 2015).
-
-    Args:
-        image: The picture.
-        weight: How much it counts; larger is smoother, a negative weight asks for grain. 0.3 suits image.pyramid.
-    """
-    along = (image[..., 1:] - image[..., :-1]).square().sum()
-    down = (image[..., 1:, :] - image[..., :-1, :]).square().sum()
-    return weight * (along + down) / image.numel()
+_GREYEST = 1e-8
 
 
 @node("loss.match")
-def match(image: Image, target: Image, weight: Number = 1.0) -> Loss:
+def match(
+    image: Image, target: Image, weight: Number = 1.0, stop: Number | None = None, mask: Mask | None = None
+) -> Loss:
     """Pull a picture towards another one, pixel by pixel.
 
     Compares red, green, blue, value (their largest) and chroma (their largest less their smallest). PyTTI took
@@ -69,16 +32,137 @@ def match(image: Image, target: Image, weight: Number = 1.0) -> Loss:
         image: The picture.
         target: What it should look like; stretched to the picture's size if it has another.
         weight: How much it counts; negative pushes away.
+        stop: Lets go once the loss, before its weight, is this small (with a negative weight: this large).
+        mask: Where it counts.
+    """
+    wanted = same_shape(target, image)
+    return weighed(mean_over((appearance(image) - appearance(wanted)).square(), mask), weight, stop)
+
+
+def appearance(image: Tensor) -> Tensor:
+    """Red, green, blue, value and chroma of a picture [1, 3, H, W]: [1, 5, H, W], all 0..1."""
+    value = image.amax(1, keepdim=True)
+    return torch.cat((image, value, chroma(image)), 1)
+
+
+@node("loss.edges")
+def edges(
+    image: Image, target: Image, weight: Number = 1.0, stop: Number | None = None, mask: Mask | None = None
+) -> Loss:
+    """Pull the edges of a picture towards those of another one, and leave colours and light free.
+
+    Compares how brightness changes along and down, by Sobel's filters.
+
+    Args:
+        image: The picture.
+        target: Whose edges it should have; stretched to the picture's size if it has another.
+        weight: How much it counts; negative pushes away. Differences are small: 20 is a usual weight.
+        stop: Lets go once the loss, before its weight, is this small (with a negative weight: this large).
+        mask: Where it counts. Edges that touch what lies outside do not count.
+    """
+    wanted = same_shape(target, image)
+    if min(image.shape[-2:]) < 3:
+        height, width = image.shape[-2:]
+        raise UsageError(f"a picture of {width} x {height} pixels has no edges; it takes 3 x 3", argument="image")
+    inner = None if mask is None else -F.max_pool2d(-fit_mask(mask, *image.shape[-2:]), 3, stride=1)
+    return weighed(mean_over((slopes(image) - slopes(wanted)).square(), inner), weight, stop)
+
+
+def slopes(image: Tensor) -> Tensor:
+    """Brightness per pixel along and down (Sobel) of a picture [1, 3, H, W]: [1, 2, H - 2, W - 2]."""
+    light = grey(image)
+    along, down = light[..., 2:] - light[..., :-2], light[..., 2:, :] - light[..., :-2, :]
+    along = along[..., :-2, :] + 2 * along[..., 1:-1, :] + along[..., 2:, :]
+    down = down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]
+    return torch.cat((along, down), 1) / 8
+
+
+@node("loss.smoothness")
+def smoothness(image: Image, weight: Number = 0.02, stop: Number | None = None, mask: Mask | None = None) -> Loss:
+    """Penalise differences between neighbouring pixels.
+
+    This is L2 total variation (Mahendran & Vedaldi 2015).
+
+    Args:
+        image: The picture.
+        weight: How much it counts; larger is smoother, a negative weight asks for grain. 0.3 suits image.pyramid.
+        stop: Lets go once the loss, before its weight, is this small (with a negative weight: this large).
+        mask: Where it counts. Differences to what lies outside do not count.
+    """
+    share = torch.ones_like(image[:, :1]) if mask is None else fit_mask(mask, *image.shape[-2:])
+    along = (image[..., 1:] - image[..., :-1]).square() * share[..., 1:].minimum(share[..., :-1])
+    down = (image[..., 1:, :] - image[..., :-1, :]).square() * share[..., 1:, :].minimum(share[..., :-1, :])
+    area = image.shape[1] * share.sum()
+    return weighed((along.sum() + down.sum()) / area.clamp(min=1e-12), weight, stop)
+
+
+@node("loss.saturation")
+def saturation(
+    image: Image, level: Level = 0.2, weight: Number = 1.0, stop: Number | None = None, mask: Mask | None = None
+) -> Loss:
+    """Pull the strength of a picture's colours to a level.
+
+    Strength is the largest of red, green and blue less the smallest; taken together is its root mean square, so strong
+    colours give way first, and what is nearly grey stays so.
+
+    Args:
+        image: The picture.
+        level: How strong colours should be: 0 is grey, 0.2 natural, 0.5 a poster, 1 nothing but pure colours.
+        weight: How much it counts; negative pushes away from the level.
+        stop: Lets go once the loss, before its weight, is this small (with a negative weight: this large).
+        mask: Where it counts.
+    """
+    strength = (mean_over(chroma(image).square(), mask) + _GREYEST).sqrt()
+    return weighed((strength - level).square(), weight, stop)
+
+
+@node("loss.symmetry")
+def symmetry(
+    image: Image,
+    kind: Literal["left_right", "up_down", "half_turn", "quarter_turn"] = "left_right",
+    weight: Number = 1.0,
+    stop: Number | None = None,
+    mask: Mask | None = None,
+) -> Loss:
+    """Pull a picture towards its own mirror image.
+
+    Both sides give way, so each takes something of the other.
+
+    Args:
+        image: The picture.
+        kind: What it should look like: its mirror image, left to right or upside down, or itself after half a turn or
+            a quarter of a turn (for which it must be square).
+        weight: How much it counts; negative makes the sides differ.
+        stop: Lets go once the loss, before its weight, is this small (with a negative weight: this large).
+        mask: Where it counts.
+    """
+    return weighed(mean_over((image - mirrored(image, kind)).square(), mask), weight, stop)
+
+
+def mirrored(image: Tensor, kind: str) -> Tensor:
+    """A picture [1, C, H, W] mirrored ("left_right", "up_down") or turned ("half_turn", "quarter_turn").
+
+    Raises:
+        UsageError: A quarter of a turn would change its shape.
+    """
+    height, width = image.shape[-2:]
+    if kind == "quarter_turn":
+        if height != width:
+            message = f"a picture of {width} x {height} pixels is not itself after a quarter of a turn"
+            raise UsageError(message, argument="kind", hint="make it square, or write half_turn")
+        return image.rot90(1, (-2, -1))
+    return image.flip({"left_right": (-1,), "up_down": (-2,), "half_turn": (-2, -1)}[kind])
+
+
+def same_shape(target: Tensor, image: Tensor) -> Tensor:
+    """The target at the picture's size.
+
+    Raises:
+        UsageError: It has other channels.
     """
     wanted = fit(target, *image.shape[-2:])
     if wanted.shape != image.shape:
         raise UsageError(
             f"a picture of shape {list(image.shape)} cannot match one of shape {list(target.shape)}", argument="target"
         )
-    return weight * (appearance(image) - appearance(wanted)).square().mean()
-
-
-def appearance(image: Tensor) -> Tensor:
-    """Red, green, blue, value and chroma of a picture [1, 3, H, W]: [1, 5, H, W], all 0..1."""
-    value, least = image.amax(1, keepdim=True), image.amin(1, keepdim=True)
-    return torch.cat((image, value, value - least), 1)
+    return wanted

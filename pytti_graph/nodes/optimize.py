@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from pytti_graph import Bounds, Loss, Parameters, node
+from pytti_graph import Bounds, Parameters, node
+from pytti_graph.nodes.optimize_parts import Optimiser, Part, Patience, RunningMean
 
-_RATE = 0.05
-"""Learning rate of images that do not say what suits them."""
 _MOMENTS = "exp_avg", "exp_avg_sq", "step"
+_BOLDNESS = 3
+"""How much farther schedule-free steps go than Adam's, since what is shown moves more slowly."""
+_EPSILON = 1e-8
+"""What keeps a parameter that has had no gradient yet from being divided by 0."""
 
 
 @node("optimize.adam")
-class Adam:
+class Adam(Optimiser):
     """Move the picture downhill with Adam (Kingma & Ba 2015).
 
     Args:
         losses: What is made smaller: their sum.
+        images: What is moved; unsaid, every image that the losses reach.
         learning_rate: How far each step goes; unsaid, what suits the image (0.02 for rgb, 0.05 for pyramid).
+        clip: The longest that the gradient of all parameters together may be; a longer one is shortened. Unsaid, any.
         beta1: How long the direction is remembered, 0..1.
         beta2: How long the steepness is remembered, 0..1.
+        average: Show the average of the frame's steps instead of the last one. With each later step, a step counts this
+            much less: 0.9 averages over about 10 steps, 0.99 over about 100. The next frame goes on from what was
+            shown.
+        patience: End the steps of a frame when so many of them have brought nothing. Unsaid, all steps are taken. With
+            several optimisers, when that holds for each.
+        tolerance: What counts as nothing for `patience`, as a part of all that the frame's losses have fallen before.
         keep_moments: Go on from frame to frame with what is remembered, which makes films smooth. It does not move with
             the picture, so it suits motions of a few per cent a frame. Otherwise each frame starts afresh, as in
             PyTTI, with a jolt: Adam's first step moves everything by the whole learning rate.
@@ -31,43 +43,157 @@ class Adam:
     def __init__(
         self,
         parameters: Parameters,
-        beta1: Annotated[float, Bounds(ge=0, lt=1)] = 0.9,
-        beta2: Annotated[float, Bounds(ge=0, lt=1)] = 0.999,
+        beta1: Part = 0.9,
+        beta2: Part = 0.999,
+        average: Part | None = None,
+        patience: Patience | None = None,
+        tolerance: Part = 0.01,
         keep_moments: bool = False,
     ) -> None:
-        self.parameters_by_name, self.keep_moments = dict(parameters), keep_moments
+        super().__init__(parameters, patience, tolerance)
+        self.keep_moments = keep_moments
+        self.mean = None if average is None else RunningMean(self.tensors, average)
         groups: dict[float, list[Tensor]] = {}
-        for name, parameter in parameters.items():
-            groups.setdefault(parameters.learning_rates.get(name, _RATE), []).append(parameter)
-        self.rates = list(groups)
+        for tensor, rate in zip(self.tensors, self.rates, strict=True):
+            groups.setdefault(rate, []).append(tensor)
+        self.group_rates = list(groups)
         self.optimiser = torch.optim.Adam(
             [{"params": group} for group in groups.values()], betas=(beta1, beta2), foreach=True
         )
 
     def begin_frame(self) -> None:
-        """Forget the moments, which belong to where things were, unless they are to be kept."""
+        """Forget the moments, which belong to where things were, unless they are to be kept; and what was averaged."""
         if not self.keep_moments:
             self.optimiser.state.clear()
+        if self.mean is not None:
+            self.mean.clear()
 
-    def forward(self, losses: list[Loss], learning_rate: Annotated[float, Bounds(ge=0, le=100)] | None = None) -> None:
-        """Take one step by the gradients in the parameters."""
-        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
+    def step(self, learning_rate: float | None) -> None:
+        """Adam's step."""
+        for group, rate in zip(self.optimiser.param_groups, self.group_rates, strict=True):
             group["lr"] = rate if learning_rate is None else learning_rate
         self.optimiser.step()
+        if self.mean is not None:
+            self.mean.add(self.tensors)
+
+    def shown(self) -> dict[str, Tensor]:
+        """The average of the frame's steps, if it is wanted and there have been any."""
+        if self.mean is None or not self.mean.weight:
+            return {}
+        return dict(zip(self.names, self.mean.values, strict=True))
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The moments, as `name.exp_avg`, `name.exp_avg_sq` and `name.step`."""
+        """The moments, as `name.exp_avg`, `name.exp_avg_sq` and `name.step`; the average, as `name.mean`."""
         state = self.optimiser.state
-        return {
+        moments = {
             f"{name}.{moment}": state[parameter][moment]
-            for name, parameter in self.parameters_by_name.items()
+            for name, parameter in zip(self.names, self.tensors, strict=True)
             if parameter in state
             for moment in _MOMENTS
         }
+        if self.mean is None:
+            return moments
+        return {**moments, **self.by_name("mean", self.mean.values), "weight": self.mean.weight}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restore what `state_dict` gave."""
         self.optimiser.state.clear()
-        for name, parameter in self.parameters_by_name.items():
+        for name, parameter in zip(self.names, self.tensors, strict=True):
             if f"{name}.step" in state:
-                self.optimiser.state[parameter] = {moment: state[f"{name}.{moment}"].clone() for moment in _MOMENTS}
+                moments = {moment: state[f"{name}.{moment}"].clone() for moment in _MOMENTS}
+                self.optimiser.state[parameter] = moments | {"step": moments["step"].cpu()}
+        if self.mean is not None:
+            self.mean.restore([state[f"{name}.mean"] for name in self.names], state["weight"])
+
+
+@node("optimize.schedule_free")
+class ScheduleFree(Optimiser):
+    """Move the picture downhill with schedule-free AdamW, which settles without a learning rate that falls.
+
+    Shown is an average of the frame's steps in which later ones count more; gradients are taken between it and the last
+    step (algorithm 1 of Defazio et al., The Road Less Scheduled, 2024, arXiv 2405.15682). The next frame goes on from
+    what was shown.
+
+    Args:
+        losses: What is made smaller: their sum.
+        images: What is moved; unsaid, every image that the losses reach.
+        learning_rate: How far each step goes; unsaid, three times what suits the image with Adam (0.06 for rgb, 0.15
+            for pyramid), since an average moves more slowly than the steps.
+        clip: The longest that the gradient of all parameters together may be; a longer one is shortened. Unsaid, any.
+        beta1: Where gradients are taken, from 0, the last step, to 1, the average.
+        beta2: How long the steepness is remembered, 0..1.
+        weight_decay: How hard parameters are pulled to 0, beside the losses: painted pictures to grey, plain pixels to
+            black.
+        patience: End the steps of a frame when so many of them have brought nothing. Unsaid, all steps are taken. With
+            several optimisers, when that holds for each.
+        tolerance: What counts as nothing for `patience`, as a part of all that the frame's losses have fallen before.
+        keep_moments: Go on from frame to frame with the steepness that is remembered, which takes away the jolt at the
+            beginning of each frame.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        beta1: Part = 0.9,
+        beta2: Part = 0.999,
+        weight_decay: Annotated[float, Bounds(ge=0, le=1)] = 0.0,
+        patience: Patience | None = None,
+        tolerance: Part = 0.01,
+        keep_moments: bool = False,
+    ) -> None:
+        super().__init__(parameters, patience, tolerance)
+        self.beta1, self.beta2, self.weight_decay, self.keep_moments = beta1, beta2, weight_decay, keep_moments
+        self.points = [tensor.detach().clone() for tensor in self.tensors]
+        self.mean = RunningMean(self.points)
+        self.squares = [torch.zeros_like(point) for point in self.points]
+        self.steps = 0
+
+    @torch.no_grad()
+    def begin_frame(self) -> None:
+        """Begin anew where the picture is."""
+        torch._foreach_copy_(self.points, self.tensors)
+        torch._foreach_copy_(self.mean.values, self.tensors)
+        self.mean.clear()
+        if not self.keep_moments:
+            torch._foreach_zero_(self.squares)
+            self.steps = 0
+
+    def step(self, learning_rate: float | None) -> None:
+        """A step of the algorithm; in its letters, parameters are y, points z, their mean x, and squares v."""
+        gradients = [torch.zeros_like(tensor) if tensor.grad is None else tensor.grad for tensor in self.tensors]
+        torch._foreach_mul_(self.squares, self.beta2)
+        torch._foreach_addcmul_(self.squares, gradients, gradients, 1 - self.beta2)
+        steepness = torch._foreach_sqrt(self.squares)
+        torch._foreach_add_(steepness, _EPSILON)
+        moves = torch._foreach_div(gradients, steepness)
+        if self.weight_decay:
+            torch._foreach_add_(moves, self.tensors, alpha=self.weight_decay)
+        self.steps += 1
+        correction = math.sqrt(1 - self.beta2**self.steps)
+        rates = [_BOLDNESS * rate for rate in self.rates] if learning_rate is None else [learning_rate] * len(moves)
+        torch._foreach_mul_(moves, [correction * rate for rate in rates])
+        torch._foreach_sub_(self.points, moves)
+        self.mean.add(self.points, (correction if learning_rate is None else correction * learning_rate) ** 2)
+        torch._foreach_copy_(self.tensors, self.points)
+        torch._foreach_lerp_(self.tensors, self.mean.values, self.beta1)
+
+    def shown(self) -> dict[str, Tensor]:
+        """The average."""
+        return dict(zip(self.names, self.mean.values, strict=True))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """`name.point`, `name.mean`, `name.square`, and what was counted: `weight`, `steps`."""
+        counted = {"weight": self.mean.weight, "steps": torch.tensor(self.steps, device="cpu")}
+        tensors = {"point": self.points, "mean": self.mean.values, "square": self.squares}
+        return counted | {key: t for what, ts in tensors.items() for key, t in self.by_name(what, ts).items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Restore what `state_dict` gave."""
+
+        def named(what: str) -> list[Tensor]:
+            return [state[f"{name}.{what}"] for name in self.names]
+
+        torch._foreach_copy_(self.points, named("point"))
+        torch._foreach_copy_(self.squares, named("square"))
+        self.mean.restore(named("mean"), state["weight"])
+        self.steps = int(state["steps"])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
+from torch import Tensor
 
 from pytti_graph import (
     Bounds,
     Clock,
     Device,
+    Files,
     FormulaValues,
     Moment,
     Number,
@@ -19,11 +22,17 @@ from pytti_graph import (
     TextParser,
     node,
 )
+from pytti_graph.core.scenes import Affix, Prompt, with_affixes
+from pytti_graph.nodes.prompt_reading import Reading, open_pictures, texts_of
 
 if TYPE_CHECKING:
     from pytti_graph.core.scenes import Scenes as ParsedScenes
+
+    ParsedAffix = Affix | Literal[""]
 else:
-    ParsedScenes = Any
+    ParsedScenes = ParsedAffix = Any
+
+_KEYS = "pytti_graph.graph.scene_keys:write_scenes"
 
 
 @node("prompt.scenes", rate="timeline")
@@ -37,6 +46,14 @@ class Scenes:
     weight's sign times the distance is at or below it (distances go from 0 to 4.93; without a stop the pull never
     ends). A text that itself holds `:` or `|` is written in double quotes, or with `\` before them.
 
+    A text in brackets is a picture: `[photo.png]` wants every part of the canvas to mean what the picture shows there.
+
+    A mask after the weight, `text:weight_mask`, says which crops the text is about: l, r, u, d for those in the left,
+    right, upper or lower half of the picture, n and f for large and small ones, `[sky.png]` and `[-sky.png]` for those
+    in the white or black parts of a picture. A cutoff may follow (`1_l_0.3`): where the halves meet, as a part of the
+    width or height, or the size of the smallest large crop, as a part of the picture's. A text with a cutoff
+    (`1_sky_0.8`) is a mask too: it takes the crops that are nearer to that text than the cutoff.
+
     The scenes share the frames of a film equally (or the first `clock.scene_frames` of them, and the last scene stays);
     those of a single picture share its steps. A change of scene begins
     with the new scene's first frame. With `fade`, that frame and the following ones, `fade` in all, mix the old scene
@@ -44,51 +61,63 @@ class Scenes:
     mix (the new scene's share is 1/7, 2/7 ... 6/7), and frames 24 to 35 are the second scene's alone.
 
     Args:
-        perceptor: The network that reads the texts: the one that looks at the picture.
+        perceptor: The network that reads the texts: the one that looks at the picture. Or several of them.
         scenes: The texts, as above.
+        prefix: Stands before each scene: text that goes before that of its first prompt, or prompts that end with `|`.
+        suffix: Stands after each scene: text that goes after that of its last prompt, or prompts that begin with `|`.
         fade: How many frames each change of scene takes; 0 is a cut. With one frame, steps.
     """
 
     def __init__(
         self,
-        perceptor: Perceptor,
-        scenes: Annotated[ParsedScenes, TextParser("pytti_graph.core.scenes:parse_scenes")],
+        perceptor: list[Perceptor],
+        scenes: Annotated[ParsedScenes, TextParser("pytti_graph.core.scenes:parse_scenes", _KEYS)],
         clock: Clock,
         device: Device,
+        files: Files,
         report: Report,
+        prefix: Annotated[ParsedAffix, TextParser("pytti_graph.core.scenes:parse_prefix")] = "",
+        suffix: Annotated[ParsedAffix, TextParser("pytti_graph.core.scenes:parse_suffix")] = "",
         fade: Annotated[Number, Bounds(ge=0, unit="frames")] = 0,
     ) -> None:
-        self._scenes, self._clock, self._device, self._fade = scenes.scenes, clock, device, fade
-        known = {text: perceptor.encode_texts([text]).to(device.torch) for text in scenes.texts}
-        self._embeddings = [torch.cat([known[prompt.text] for prompt in scene]) for scene in self._scenes]
+        self._scenes = with_affixes(prefix or Affix(), scenes, suffix or Affix())
+        self._clock, self._device, self._fade = clock, device, fade
+        everything = [prompt for scene in self._scenes for prompt in scene]
+        pictures = open_pictures(everything, files, device)
+        self._readings = [Reading.by(eye, everything, pictures, device.torch) for eye in perceptor]
         self._said: tuple[object, ...] = ()
         self._prompts: Prompts
-        self._warn(perceptor, report)
+        self._warn(everything, perceptor, report)
 
-    def forward(self, scenes: FormulaValues, moment: Moment) -> Prompts:
+    def forward(self, prefix: FormulaValues, scenes: FormulaValues, suffix: FormulaValues, moment: Moment) -> Prompts:
         """The texts of the scenes that have a say now: one scene's, or during a fade two or more scenes'."""
+        values = (*prefix, *scenes, *suffix)
         length, now = timeline(self._clock, moment)
         shares = scene_shares(now, len(self._scenes), length, self._fade)
         active = [index for index, share in enumerate(shares) if share > 0]
-        prompts = [(prompt, shares[index]) for index in active for prompt in self._scenes[index]]
-        weights = [scenes[prompt.weight] * share for prompt, share in prompts]
-        stops = [scenes[prompt.stop] for prompt, _ in prompts]
-        said = (active, weights, stops)
+        prompts = [prompt for index in active for prompt in self._scenes[index]]
+        weights = [values[prompt.weight] * shares[index] for index in active for prompt in self._scenes[index]]
+        stops = [values[prompt.stop] for prompt in prompts]
+        cutoffs = [_cutoff(prompt, values) for prompt in prompts]
+        said = (active, weights, stops, cutoffs)
         if said != self._said:
-            embeddings = torch.cat([self._embeddings[index] for index in active])
-            self._prompts = Prompts(embeddings, self._tensor(weights), self._tensor(stops))
+            numbers = self._tensor(weights), self._tensor(stops)
+            self._prompts = Prompts.of_each([reading.prompts(prompts, *numbers, cutoffs) for reading in self._readings])
             self._said = said
         return self._prompts
 
-    def _tensor(self, numbers: list[float]) -> torch.Tensor:
+    def _tensor(self, numbers: list[float]) -> Tensor:
         return torch.tensor(numbers, dtype=torch.float32, device=self._device.torch)
 
-    def _warn(self, perceptor: Perceptor, report: Report) -> None:
-        first = {prompt.text: prompt.offset for scene in reversed(self._scenes) for prompt in reversed(scene)}
-        for text, offset in sorted(first.items(), key=lambda item: item[1]):
-            if (reason := perceptor.unfamiliar(text)) is not None:
-                message = f"{perceptor.name} may not understand '{text}': {reason}"
-                report.warn(message, argument="scenes", offset=offset)
+    def _warn(self, prompts: Sequence[Prompt], perceptors: Sequence[Perceptor], report: Report) -> None:
+        first: dict[str, tuple[str, int]] = {}
+        for text, argument, offset in texts_of(prompts):
+            first.setdefault(text, (argument, offset))
+        for text, (argument, offset) in first.items():
+            for perceptor in perceptors:
+                if (reason := perceptor.unfamiliar(text)) is not None:
+                    message = f"{perceptor.name} may not understand '{text}': {reason}"
+                    report.warn(message, argument=argument, offset=offset)
         if (trouble := self._trouble()) is not None:
             report.warn(trouble, argument="scenes")
 
@@ -103,6 +132,10 @@ class Scenes:
         if count > 1 and self._fade >= shortest:
             return f"a scene's {shortest} {unit} are all fade ({self._fade:g}), so that it is never seen alone"
         return None
+
+
+def _cutoff(prompt: Prompt, values: Sequence[float]) -> float | None:
+    return None if prompt.mask is None or prompt.mask.cutoff is None else values[prompt.mask.cutoff]
 
 
 def timeline(clock: Clock, moment: Moment) -> tuple[int, int]:

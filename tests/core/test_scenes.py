@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytti_graph.core.formulas import TextSyntaxError
-from pytti_graph.core.scenes import parse_scenes
+from pytti_graph.core.scenes import parse_prefix, parse_scenes, parse_suffix, with_affixes
 
 
 def read(text, **options):
@@ -34,6 +34,7 @@ def error_of(text):
             [[("a volcano", 1, -math.inf), ("a geyser", 0.3, -math.inf)], [("a castle on a hill", 1, -math.inf)]],
         ),
         ("a:-1:-0.5", [[("a", -1, -0.5)]]),
+        ("a:1:0.5 | b:t:-0.5", [[("a", 1, 0.5), ("b", "t", -0.5)]]),
         ("a : 2 * sin(t) : 0.1", [[("a", "2 * sin(t)", 0.1)]]),
         ("a: bass_low.level_now", [[("a", "bass_low.level_now", -math.inf)]]),
         ("a:10*f_lo", [[("a", "10*f_lo", -math.inf)]]),
@@ -54,6 +55,137 @@ def error_of(text):
 def test_scenes(text, expected):
     """Scenes, prompts, weights and stops are what the text says."""
     assert read(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "weight", "mask"),
+    [
+        ("1_l", 1, ("left", "", False, None)),
+        ("0.5_right", 0.5, ("right", "", False, None)),
+        ("1e5_u_0.25", 1e5, ("up", "", False, 0.25)),
+        ("2. _d_ t/2", 2, ("down", "", False, "t/2")),
+        ("10*f_lo", "10*f_lo", None),
+        ("10*f_lo_l", "10*f_lo_l", None),
+        ("10*f_lo _l", "10*f_lo", ("left", "", False, None)),
+        ("(10*f_lo)_n_f_hi", "(10*f_lo)", ("near", "", False, "f_hi")),
+        ("sin(t)_far", "sin(t)", ("far", "", False, None)),
+        ("bass_1.level_now _l", "bass_1.level_now", ("left", "", False, None)),
+        ("2*_l", "2*_l", None),
+        ("1 if _l else _r", "1 if _l else _r", None),
+        ("1 if _l else 2_r", "1 if _l else 2", ("right", "", False, None)),
+        ("1_a", 1, None),
+        ("1_all", 1, None),
+        ("1_[sky.png]", 1, ("picture", "sky.png", False, None)),
+        ("1 _ [ - dir/night_sky: 2.png ] ", 1, ("picture", "dir/night_sky: 2.png", True, None)),
+        ("1_the  sky_0.8", 1, ("text", "the sky", False, 0.8)),
+        ("1_sky_f_lo", 1, ("text", "sky", False, "f_lo")),
+        ('1_"left | a_b: 2"_1-f_lo', 1, ("text", "left | a_b: 2", False, "1-f_lo")),
+    ],
+)
+def test_masks_are_told_from_formulas(field, weight, mask):
+    """Where the formula has ended, an underscore begins a mask; names are never cut."""
+    scenes = parse_scenes(f"b | a: {field} :0.5 | c")
+
+    def shown(index):
+        formula = scenes.formulas[index].formula
+        return formula.source if formula.value is None else formula.value
+
+    prompt = scenes.scenes[0][1]
+    found = prompt.mask
+    assert shown(prompt.weight) == weight
+    assert shown(prompt.stop) == 0.5
+    cutoff = found and found.cutoff is not None and shown(found.cutoff)
+    assert (found and (found.kind, found.text, found.inverted, cutoff or None)) == mask
+
+
+def test_files_know_where_they_stand():
+    """The pictures of masks are listed, for the checks."""
+    text = "a:1_[ m.png ] || b:1_[-m.png]"
+    scenes = parse_scenes(text)
+    assert [(file.path, text[file.offset :][:5]) for file in scenes.files] == [("m.png", "m.png")] * 2
+    assert [file.offset for file in scenes.files] == [text.index("m.png"), text.rindex("m.png")]
+
+
+def test_pictures():
+    """A text wholly in brackets is a file; brackets within a text are text."""
+    text = "[ dir/a photo: 2.png ]:2_l:0.5 | a [b.png] | [a] and [b] || [c.png]"
+    scenes = parse_scenes(text)
+    prompts = [prompt for scene in scenes.scenes for prompt in scene]
+    assert [(prompt.text, prompt.picture) for prompt in prompts] == [
+        ("dir/a photo: 2.png", True),
+        ("a [b.png]", False),
+        ("[a] and [b]", False),
+        ("c.png", True),
+    ]
+    assert [text[file.offset :].startswith(file.path) for file in scenes.files] == [True, True]
+    assert scenes.texts == ("a [b.png]", "[a] and [b]")
+    assert prompts[0].mask.kind == "left"
+
+
+def test_nothing_is_added_to_a_picture():
+    """It has no text to go on."""
+    [[picture, text]] = with_affixes(parse_prefix("big"), parse_scenes("[a.png] | b"), parse_suffix("x"))
+    assert (picture.text, text.text) == ("a.png", "b x")
+
+
+def joined(prefix, scenes, suffix):
+    """What is said, as (text, weight, stop, argument) by scene."""
+    parsed = parse_prefix(prefix), parse_scenes(scenes), parse_suffix(suffix)
+    formulas = [part.formula for affix in parsed for part in affix.formulas]
+    return [
+        [(p.text, formulas[p.weight].value, formulas[p.stop].value, p.argument) for p in scene]
+        for scene in with_affixes(*parsed)
+    ]
+
+
+def test_prefix_and_suffix_go_with_every_scene():
+    """Text goes on the nearest prompt of the scene, whatever its weight; the rest are prompts."""
+    found = joined("an oil painting:0.5 | a photo of", 'a:2 | b || "c | d":3', ", by night | text:-1:-0.9")
+    inf = -math.inf
+    first, last = ("an oil painting", 0.5, inf, "prefix"), ("text", -1, -0.9, "suffix")
+    assert found == [
+        [first, ("a photo of a", 2, inf, "scenes"), ("b, by night", 1, inf, "scenes"), last],
+        [first, ("a photo of c | d, by night", 3, inf, "scenes"), last],
+    ]
+
+
+def test_prefix_and_suffix_may_be_whole_prompts_only():
+    """Nothing then goes on a prompt of the scene."""
+    inf = -math.inf
+    assert joined("x |", "a:1_l_0.3", " | y:1_r_0.7")[0] == [
+        ("x", 1, inf, "prefix"),
+        ("a", 1, inf, "scenes"),
+        ("y", 1, inf, "suffix"),
+    ]
+    parsed = parse_prefix("x:2 |"), parse_scenes("a:1_l_0.3"), parse_suffix(" | y:1_r_0.7")
+    formulas = [part.formula.value for affix in parsed for part in affix.formulas]
+    assert [p.mask and formulas[p.mask.cutoff] for p in with_affixes(*parsed)[0]] == [None, 0.3, 0.7]
+
+
+def test_without_prefix_and_suffix_scenes_are_as_they_are():
+    """Empty ones add nothing."""
+    scenes = parse_scenes("a:2_l_0.4 | b || c:t")
+    assert with_affixes(parse_prefix(""), scenes, parse_suffix("  ")) == scenes.scenes
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "offset", "message"),
+    [
+        (parse_prefix, "a || b", 2, "a prefix is added to every scene"),
+        (parse_suffix, ", a || b", 4, "a suffix is added to every scene"),
+        (parse_prefix, "a photo of:2", 10, "what the prefix adds to a prompt has no weight"),
+        (parse_suffix, ", moody:2 | b", 7, "what the suffix adds to a prompt has no weight"),
+        (parse_suffix, " | b | ", 6, "a prompt is empty"),
+        (parse_suffix, " [a.png] | b", 1, "the suffix adds a picture to a text"),
+        (parse_prefix, "a:b b | c", 4, "'b b' is not a formula"),
+    ],
+)
+def test_bad_prefix_and_suffix(parse, text, offset, message):
+    """They are refused at their character."""
+    with pytest.raises(TextSyntaxError) as caught:
+        parse(text)
+    assert caught.value.offset == offset
+    assert message in caught.value.message
 
 
 def test_offsets_and_formulas():
@@ -105,10 +237,30 @@ def test_variables():
         ('"a" b', 4, "after its closing quote", None),
         ("a [b", 2, "'[' is not closed", "\\["),
         ("a [b|c]", 2, "'[' is not closed", "\\["),
-        ("[picture.png]:2", 0, "not supported yet", None),
-        ("a:1_left", 2, "masks are not supported yet", "a volcano:0.5"),
-        ("a:(t)_r_0.5", 2, "masks are not supported yet", None),
-        ("a:1_[mask.png]", 2, "masks are not supported yet", None),
+        ("[]:2", 1, "there is no file", "[photo.png]"),
+        ("[http://a.b/c.png]:2", 1, "not read from the network", None),
+        ("b | [ /a.png ]", 6, "is an absolute path", None),
+        ("[film.webm]", 1, "is a film", None),
+        ("a:1:-0.2", 4, "the stop -0.2 is never reached", "a positive weight stops at a distance"),
+        ("a:-1:1.2", 5, "with the stop 1.2 nothing is pushed away", "such as -1.2"),
+        ("a:-1:0", 5, "nothing is pushed away", "such as -1.2"),
+        ("a:1_", 3, "a mask is missing after '_'", "a, l, r"),
+        ("a:1_letf", 4, "'letf' is not a mask", "did you mean 'left'?"),
+        ("a:1_a blue sky", 4, "'a blue sky' is not a mask", "1_sky_0.8"),
+        ("a:1_sky_", 7, "a cutoff is missing after '_'", "1_left_0.3"),
+        ("a:1_sky_0.8 m", 12, "'0.8 m' is not a formula", None),
+        ("a:1_all_0.3", 8, "'all' has no cutoff", None),
+        ("a:1_[m.png]_0.3", 12, "a mask that is a picture has no cutoff", "leave it out"),
+        ("a:1_[m.png] l", 12, "unexpected text after a mask", None),
+        ("a:1_[m.png", 4, "'[' is not closed", None),
+        ("a:1_[]", 5, "there is no file", "[mask.png]"),
+        ("a:1_[-]", 6, "there is no file", "[mask.png]"),
+        ("a:1_[https://a.b/c.png]", 5, "not read from the network", "save the picture"),
+        ("a:1_[/etc/m.png]", 5, "is an absolute path", "relative to the graph's folder"),
+        ("a:1_[C:\\m.png]", 5, "is an absolute path", None),
+        ("a:1_[film.mp4]", 5, "is a film", "a frame of it"),
+        ('a:1_"sky', 4, "not closed", None),
+        ("a:" + "1+" * 600 + "1", 2, "at most 1000 characters", None),
     ],
 )
 def test_bad_scenes(text, offset, message, hint):
@@ -119,7 +271,7 @@ def test_bad_scenes(text, offset, message, hint):
     assert hint is None or hint in error.hint
 
 
-parts = st.sampled_from([*'ab12:|"[]\\ .*', "||", "sin(t)", "12:30", "_r"])
+parts = st.sampled_from([*'ab12:|"[]\\ .*_-', "||", "sin(t)", "12:30", "_r", "1_", "_[", "_sky_"])
 
 
 @given(st.text(max_size=40) | st.lists(parts, max_size=25).map("".join))
@@ -131,11 +283,12 @@ def test_any_text_is_read_or_refused(text):
         offsets = [error.offset]
     else:
         prompts = [prompt for scene in scenes.scenes for prompt in scene]
-        offsets = [part.offset for part in (*prompts, *scenes.formulas)]
+        masks = [prompt.mask for prompt in prompts if prompt.mask]
+        offsets = [part.offset for part in (*prompts, *masks, *scenes.formulas, *scenes.files)]
         assert all(prompt.text.strip() for prompt in prompts)
-        assert {index for prompt in prompts for index in (prompt.weight, prompt.stop)} == set(
-            range(len(scenes.formulas))
-        )
+        used = {index for prompt in prompts for index in (prompt.weight, prompt.stop)}
+        assert used | {mask.cutoff for mask in masks} - {None} == set(range(len(scenes.formulas)))
+        assert [mask.text for mask in masks if mask.kind == "picture"] == [file.path for file in scenes.files]
     assert 0 <= min(offsets) <= max(offsets) <= len(text)
 
 

@@ -60,10 +60,11 @@ def test_bounds_defaults_choices_and_help_are_there(schema):
     width = schema["$defs"]["image.rgb"]["properties"]["width"]
     assert width["default"] == 512
     assert width["description"]
-    number, formula = width["anyOf"]
+    number, formula, by_frame = width["anyOf"]
     assert number["type"] == "integer"
     assert number["minimum"] == 1
     assert formula["type"] == "string"
+    assert by_frame["type"] == "object"
     fit = schema["$defs"]["source.image"]["properties"]["fit"]
     assert fit["anyOf"][0]["enum"] == ["crop", "stretch"]
 

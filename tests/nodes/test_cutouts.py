@@ -81,7 +81,7 @@ def test_crops_differ_each_time_and_repeat_with_the_stream(stream):
 def test_encoding_applies_operations_in_order_and_reaches_the_picture(natural):
     image = natural(32, 32).requires_grad_()
     made = Cutouts(image, torch.eye(3).repeat(2, 1, 1), 8, "clamp").then(lambda x: x + 1).then(lambda x: 2 * x)
-    seen = cutouts.encode(Eye(), made)
+    seen = cutouts.encode([Eye()], made)
     expected = Eye().encode_images(2 * (torch.nn.functional.avg_pool2d(image, 4) + 1))
     torch.testing.assert_close(seen.embeddings, expected.expand(2, -1), atol=1e-3, rtol=0)
     assert seen.transforms is made.transforms
@@ -92,4 +92,86 @@ def test_encoding_applies_operations_in_order_and_reaches_the_picture(natural):
 def test_crops_of_another_size_are_refused():
     made = Cutouts(torch.zeros(1, 3, 32, 32), torch.eye(3)[None], 16, "clamp")
     with pytest.raises(UsageError, match="16 px wide, but eye looks at 8 px"):
-        cutouts.encode(Eye(), made)
+        cutouts.encode([Eye()], made)
+
+
+def test_several_perceptors_get_crops_of_their_own(stream):
+    large, small = Eye(), Eye()
+    large.size = 16
+    image = torch.zeros(1, 3, 64, 64)
+    made = cutouts.classic(image, stream, count=5, perceptor=[large, small])
+    alone = cutouts.classic(image, type(stream)(), 16, 5)
+    assert [crops.size for crops in made.each] == [16, 8]
+    assert torch.equal(made.transforms, alone.transforms)
+    assert not torch.equal(made.transforms, made.each[1].transforms)
+    seen = cutouts.encode([large, small], made)
+    assert seen.transforms is made.transforms
+    assert seen.others[0].transforms is made.others[0].transforms
+
+
+def test_one_perceptor_is_no_list():
+    made = Cutouts(torch.zeros(1, 3, 32, 32), torch.eye(3)[None], 8, "clamp")
+    assert made.each == (made,)
+    assert Cutouts.of_each([made]) is made
+    assert cutouts.encode([Eye()], made).others == ()
+
+
+def test_crops_without_a_size_are_refused(stream):
+    with pytest.raises(UsageError, match="size of the crops is missing"):
+        cutouts.classic(torch.zeros(1, 3, 32, 32), stream)
+
+
+def test_as_many_perceptors_must_look_as_crops_were_cut_for(stream):
+    made = cutouts.classic(torch.zeros(1, 3, 32, 32), stream, count=2, perceptor=[Eye(), Eye()])
+    with pytest.raises(UsageError, match="cut for 2 perceptors, but 1 look"):
+        cutouts.encode([Eye()], made)
+
+
+class Deep(Eye):
+    """Keeps much for its gradient, and counts how often it looks."""
+
+    looks = 0
+
+    def encode_images(self, images):
+        type(self).looks += 1
+        for _ in range(20):
+            images = (images * 1.1).tanh()
+        return super().encode_images(images)
+
+
+def encoded(image, transforms, batches):
+    """The gradient of a picture, and how many bytes are kept for it."""
+    kept = []
+    crops = Cutouts(image.requires_grad_(), transforms, 8, "clamp").then(lambda pixels: pixels * 0.9)
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.nbytes) or tensor, lambda t: t):
+        seen = cutouts.encode([Deep()], crops, batches)
+    (seen.embeddings * torch.arange(30.0).view(10, 3)).sum().backward()
+    return image.grad, sum(kept)
+
+
+@pytest.mark.parametrize("batches", [2, 3, 7, 50])
+def test_batches_change_memory_and_not_gradients(natural, stream, batches):
+    transforms = cutouts.classic(natural(32, 32), stream, 8, 10).transforms
+    made = torch.empty(10, 3, 8, 8)
+    whole, kept_whole = encoded(natural(32, 32), transforms, 1)
+    parts, kept_parts = encoded(natural(32, 32), transforms, batches)
+    torch.testing.assert_close(parts, whole, rtol=1e-5, atol=1e-6)
+    assert kept_parts < kept_whole - 18 * made.nbytes  # of 20 layers none is kept
+
+
+def test_batches_are_not_looked_at_again_without_a_gradient(stream):
+    made = cutouts.classic(torch.rand(1, 3, 32, 32), stream, 8, 10)
+    Deep.looks = 0
+    with torch.no_grad():
+        cutouts.encode([Deep()], made, 5)
+    assert Deep.looks == 5
+
+
+def test_the_picture_is_computed_once_whatever_the_batches(stream, natural):
+    """One backward through what makes the picture, such as a decoder."""
+    pixels, passes = natural(32, 32).requires_grad_(), []
+    image = pixels * 1.0
+    image.register_hook(lambda gradient: passes.append(1))
+    made = cutouts.classic(image, stream, 8, 10)
+    cutouts.encode([Deep()], made, 5).embeddings.sum().backward()
+    assert len(passes) == 1

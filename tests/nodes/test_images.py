@@ -1,12 +1,23 @@
 """Images: starting pictures, moving them, gradients, and how quickly the pyramid is painted."""
 
+from functools import partial
+from inspect import signature
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from pytti_graph.nodes import images, motion
+from pytti_graph import Warp
+from pytti_graph.nodes import fourier, images, motion, network, palette
 
 TYPES = [images.RGB, images.Pyramid]
+EVERY = {
+    "rgb": images.RGB,
+    "pyramid": images.Pyramid,
+    "palette": palette.LimitedPalette,
+    "fourier": fourier.Fourier,
+    "network": partial(network.Network, units=8, start_steps=3),
+}
 
 
 @pytest.fixture(params=TYPES, ids=["rgb", "pyramid"])
@@ -22,7 +33,7 @@ def test_pictures_have_their_shape_and_range(canvas):
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 9), (2, 2), (37, 5), (64, 64), (100, 30)])
 def test_any_size(device, stream, width, height):
-    for made in TYPES:
+    for made in EVERY.values():
         canvas = made(device, stream, width=width, height=height)
         assert canvas.forward().shape == (1, 3, height, width)
         canvas.warp(motion.affine(zoom=1.1, rotate=3))
@@ -74,15 +85,42 @@ def test_black_moves_in_black(canvas, natural):
     assert canvas.forward()[..., :17].max() < 0.01
 
 
-def test_parameters_keep_their_identity(canvas, natural):
+def begin(canvas, picture, stream):
+    """Start from a picture."""
+    canvas.start(picture, stream) if "stream" in signature(canvas.start).parameters else canvas.start(picture)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_parameters_keep_their_identity(device, stream, natural, name):
+    canvas = EVERY[name](device, stream, width=48, height=40)
     before = dict(canvas.parameters())
-    canvas.start(natural(80, 96))
-    canvas.warp(motion.affine(zoom=1.1))
+    with torch.no_grad():
+        begin(canvas, natural(40, 48), stream)
+        canvas.warp(motion.affine(zoom=1.1))
     after = canvas.parameters()
     assert list(after) == list(before)
     assert all(after[name] is before[name] and after[name].is_leaf and after[name].requires_grad for name in before)
-    canvas.forward().sum().backward()
-    assert all(parameter.grad is not None for parameter in after.values())
+    assert all(parameter.grad is None for parameter in after.values())
+    (canvas.forward() * natural(40, 48, seed=1)).sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in after.values())
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_parameters_and_state_are_all_there_is(device, stream, natural, name):
+    """Another image that is given them shows the same, and goes on the same."""
+    canvas, other = (EVERY[name](device, stream, width=48, height=40) for _ in range(2))
+    with torch.no_grad():
+        begin(canvas, natural(40, 48), stream)
+        canvas.warp(motion.affine(zoom=1.1))
+        for key, parameter in canvas.parameters().items():
+            parameter.add_(0.01 * stream.normal(*parameter.shape))
+            other.parameters()[key].copy_(parameter)
+        if hasattr(canvas, "state_dict"):
+            other.load_state_dict({key: tensor.clone() for key, tensor in canvas.state_dict().items()})
+        assert torch.equal(other.forward(), canvas.forward())
+        for each in (canvas, other):
+            each.warp(motion.affine(rotate=4))
+        assert torch.equal(other.forward(), canvas.forward())
 
 
 def test_clamping_lets_gradients_back_in():
@@ -112,6 +150,28 @@ def test_rgb_large_pixels_move_as_the_picture_does(device, stream):
     before = canvas.pixels.detach().clone()
     canvas.warp(motion.affine(translate_x=4, infill="wrap"))
     torch.testing.assert_close(canvas.pixels, before.roll(1, -1), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("width", "height", "pixel_size"), [(30, 21, 4), (9, 9, 5), (12, 12, 20)])
+def test_rgb_squares_that_stick_out_turn_around_the_middle_of_the_picture(device, stream, width, height, pixel_size):
+    """Where each square comes from is where the motion says of the picture's own point there."""
+    canvas = images.RGB(device, stream, width=width, height=height, pixel_size=pixel_size)
+    rows, columns = canvas.pixels.shape[-2:]
+    asked = []
+
+    def field(points, *size):
+        asked.append((points, size))
+        return points
+
+    before = canvas.pixels.detach().clone()
+    canvas.warp(Warp(field, sampling="nearest"))
+    torch.testing.assert_close(canvas.pixels, before)
+    [(points, size)] = asked
+    assert size == (height, width)
+    x, y = (points[0] + 1).unbind(-1)
+    expected = torch.arange(columns) * pixel_size + pixel_size / 2, torch.arange(rows) * pixel_size + pixel_size / 2
+    torch.testing.assert_close(x[0] * width / 2, expected[0])
+    torch.testing.assert_close(y[:, 0] * height / 2, expected[1])
 
 
 @pytest.mark.parametrize("colour_size", [0, 0.25, 1])

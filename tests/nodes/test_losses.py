@@ -1,91 +1,70 @@
-"""Losses: their values by hand, gradients, stops, and what is refused."""
-
-import math
+"""Losses on pixels: their values by hand, gradients, masks, and what is refused."""
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from pytti_graph import Prompts, Seen, UsageError
+from pytti_graph import UsageError
 from pytti_graph.nodes import losses
+from pytti_graph.nodes.light import chroma
 
 
-def circle(*degrees):
-    angles = torch.tensor(degrees, dtype=torch.float64).deg2rad()
-    return torch.stack((angles.cos(), angles.sin()), 1)
+def random(*shape, seed=0):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def prompts(degrees, weights=None, stops=None):
-    count = len(degrees)
-    return Prompts(
-        circle(*degrees),
-        torch.tensor(weights or [1.0] * count, dtype=torch.float64),
-        torch.tensor(stops or [-math.inf] * count, dtype=torch.float64),
-    )
+PAIRED = {"match": losses.match, "edges": losses.edges}
+ALONE = {"smoothness": losses.smoothness, "saturation": losses.saturation, "symmetry": losses.symmetry}
+ALL = {
+    **{
+        name: lambda image, loss=loss, **more: loss(image, random(*image.shape, seed=1), **more)
+        for name, loss in PAIRED.items()
+    },
+    **ALONE,
+}
 
 
-def seen(*degrees):
-    embeddings = circle(*degrees).requires_grad_()
-    return Seen(embeddings, torch.eye(3).repeat(len(degrees), 1, 1))
+@pytest.mark.parametrize("name", ALL)
+def test_gradients(name):
+    """Also those of the mask."""
+    mask = 0.2 + 0.6 * random(1, 1, 5, 6, seed=2)
+    image = random(1, 3, 5, 6).requires_grad_()
+    assert torch.autograd.gradcheck(lambda image, mask: ALL[name](image, mask=mask), (image, mask.requires_grad_()))
 
 
-@settings(max_examples=50, deadline=None)
-@given(st.floats(0, 179))
-def test_distance_is_half_the_squared_angle(angle):
-    distance = losses.spherical_distance(circle(0), circle(angle))
-    assert float(distance) == pytest.approx(math.radians(angle) ** 2 / 2, rel=1e-4, abs=1e-10)
+@pytest.mark.parametrize("name", ALL)
+def test_weights_and_stops(name):
+    image = random(1, 3, 6, 6).requires_grad_()
+    plain = ALL[name](image, weight=1.0)
+    torch.testing.assert_close(ALL[name](image, weight=-2.0), -2 * plain)
+    ALL[name](image, weight=1.0, stop=1.01 * plain.item()).backward()
+    assert not image.grad.any()
+    ALL[name](image, weight=1.0, stop=0.99 * plain.item()).backward()
+    assert image.grad.any()
 
 
-@pytest.mark.parametrize("angle", [0, 1e-9, 90, 180 - 1e-9, 180])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_distance_gradients_are_finite(angle, dtype):
-    x = circle(0).to(dtype).requires_grad_()
-    losses.spherical_distance(x, circle(angle).to(dtype)).sum().backward()
-    assert x.grad.isfinite().all()
+@pytest.mark.parametrize("name", [name for name in ALL if name != "symmetry"])
+def test_a_masked_half_is_judged_like_a_cropped_one(name):
+    """Masked means are over the mask's area, and nothing outside has a say."""
+    image, target = random(1, 3, 8, 12), random(1, 3, 8, 12, seed=1)
+    mask = torch.zeros(1, 1, 8, 12, dtype=torch.float64)
+    mask[..., :7] = 1
+    others = (target,) if name in PAIRED else ()
+    cropped = {**PAIRED, **ALONE}[name](image[..., :7], *(other[..., :7] for other in others))
+    torch.testing.assert_close({**PAIRED, **ALONE}[name](image, *others, mask=mask), cropped)
 
 
-def test_distance_gradient():
-    x, y = circle(3, 80, 150).requires_grad_(), circle(20, 100).requires_grad_()
-    assert torch.autograd.gradcheck(losses.spherical_distance, (x, y))
+@pytest.mark.parametrize("name", ALL)
+def test_a_mask_of_ones_of_any_size_is_none(name):
+    image = random(1, 3, 8, 12)
+    torch.testing.assert_close(ALL[name](image, mask=torch.ones(1, 1, 3, 5).double()), ALL[name](image))
 
 
-def test_prompts_are_summed_and_crops_averaged():
-    loss = losses.prompts(seen(0, 30), prompts([90, 60], [1.0, 0.5]), weight=2)
-    d = [math.radians(angle) ** 2 / 2 for angle in (90, 60, 60, 30)]
-    assert float(loss) == pytest.approx(2 * ((d[0] + d[1]) / 2 + 0.5 * (d[2] + d[3]) / 2))
-
-
-def test_negative_weights_push_away():
-    view = seen(0)
-    loss = losses.prompts(view, prompts([40], [-3.0]))
-    assert float(loss.detach()) == pytest.approx(-3 * math.radians(40) ** 2 / 2)
-    loss.backward()
-    assert view.embeddings.grad[0, 1] > 0
-
-
-def test_stops_end_gradients_crop_by_crop_and_prompt_by_prompt():
-    stop = math.radians(50) ** 2 / 2
-    view = seen(0, 60)
-    losses.prompts(view, prompts([100], stops=[stop])).backward()
-    assert view.embeddings.grad[0].abs().sum() > 0
-    assert view.embeddings.grad[1].abs().sum() == 0
-    view = seen(0)
-    losses.prompts(view, prompts([40, -90], [1.0, -1.0], [stop, -stop])).backward()
-    assert view.embeddings.grad.abs().sum() == 0
-    assert float(losses.prompts(seen(0), prompts([40], stops=[stop]))) == pytest.approx(stop)
-
-
-def test_a_prompt_of_no_weight_does_nothing():
-    view = seen(0)
-    losses.prompts(view, prompts([40], [0.0])).backward()
-    assert view.embeddings.grad.abs().sum() == 0
-
-
-def test_prompts_of_another_perceptor_are_refused():
-    other = Prompts(torch.ones(1, 5), torch.ones(1), torch.zeros(1))
-    with pytest.raises(UsageError, match="2 dimensions, the prompts in 5"):
-        losses.prompts(seen(0), other)
+@pytest.mark.parametrize("name", ALL)
+def test_an_empty_mask_asks_for_nothing(name):
+    image = random(1, 3, 8, 12).requires_grad_()
+    ALL[name](image, mask=torch.zeros(1, 1, 8, 12).double()).backward()
+    assert image.grad.isfinite().all()
+    assert not image.grad.any()
 
 
 def test_smoothness():
@@ -130,6 +109,69 @@ def test_match_resizes_the_target(natural):
     target = natural(64, 64)
     image = torch.nn.functional.interpolate(target, (16, 16), mode="area")
     assert losses.match(image, target) < 1e-3
+
+
+def test_edges_of_a_ramp():
+    """Sobel's filters over 8 give the slope itself."""
+    y, x = torch.meshgrid(torch.arange(6.0), torch.arange(7.0), indexing="ij")
+    ramp = (0.03 * x + 0.05 * y).expand(1, 3, -1, -1)
+    found = losses.slopes(ramp)
+    assert found.shape == (1, 2, 4, 5)
+    torch.testing.assert_close(found.mean((0, 2, 3)), torch.tensor([0.03, 0.05]))
+    assert float(losses.edges(ramp, torch.zeros_like(ramp))) == pytest.approx((0.03**2 + 0.05**2) / 2, rel=1e-4)
+
+
+def test_edges_leave_light_free(natural):
+    picture = natural(16, 20)
+    assert losses.edges(0.5 * picture + 0.3, 0.5 * picture) < 1e-10
+    assert losses.edges(picture, natural(16, 20, seed=1)) > 1e-4
+
+
+def test_a_picture_without_edges_is_refused():
+    with pytest.raises(UsageError, match="5 x 2 pixels has no edges"):
+        losses.edges(torch.zeros(1, 3, 2, 5), torch.zeros(1, 3, 2, 5))
+
+
+def test_saturation_pulls_to_its_level():
+    image = random(1, 3, 8, 8).mul_(0.2).add_(0.4).requires_grad_()
+    for level in (0.0, 0.5):
+        moved = image.detach().clone().requires_grad_()
+        optimiser = torch.optim.Adam([moved], lr=0.02)
+        for _ in range(80):
+            optimiser.zero_grad()
+            losses.saturation(moved, level).backward()
+            optimiser.step()
+        assert float(chroma(moved.detach()).square().mean().sqrt()) == pytest.approx(level, abs=0.03)
+
+
+def test_saturation_of_grey():
+    """No division by its strength, which is 0."""
+    image = torch.full((1, 3, 4, 4), 0.5).requires_grad_()
+    loss = losses.saturation(image, 0.3)
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(0.09, rel=1e-2)
+    assert image.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", ["left_right", "up_down", "half_turn", "quarter_turn"])
+def test_symmetry(kind):
+    """0 for what is symmetric; else pulled towards the mean of both sides."""
+    image = random(1, 3, 6, 6).requires_grad_()
+    loss = losses.symmetry(image, kind)
+    loss.backward()
+    assert loss > 0
+    symmetric = image.detach()
+    for _ in range(2):  # a quarter of a turn takes two
+        symmetric = (symmetric + losses.mirrored(losses.mirrored(symmetric, kind), kind)) / 2
+        symmetric = (symmetric + losses.mirrored(symmetric, kind)) / 2
+    assert losses.symmetry(symmetric, kind) < 1e-20
+    assert losses.symmetry(image.detach() - image.grad, kind) < loss
+
+
+def test_only_squares_are_the_same_after_a_quarter_of_a_turn():
+    with pytest.raises(UsageError, match="6 x 4 pixels") as caught:
+        losses.symmetry(torch.zeros(1, 3, 4, 6), "quarter_turn")
+    assert caught.value.problem.argument == "kind"
 
 
 def test_match_refuses_other_channels():

@@ -26,6 +26,7 @@ TINY = {
 WIDE = {**TINY, "vision_cfg": {**TINY["vision_cfg"], "image_size": [16, 32]}}
 CUSTOM = {**TINY, "custom_text": True}
 TIMM = {**TINY, "vision_cfg": {"image_size": 32, "timm_model_name": "test_vit", "timm_pool": "", "timm_proj": "linear"}}
+RESNET = {**TINY, "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}}
 FOREIGN = {**TINY, "text_cfg": {**TINY["text_cfg"], "hf_tokenizer_name": "bert-base-uncased"}}
 
 
@@ -33,7 +34,14 @@ FOREIGN = {**TINY, "text_cfg": {**TINY["text_cfg"], "hf_tokenizer_name": "bert-b
 def architectures(tmp_path_factory):
     """Makes open_clip know our small models."""
     folder = tmp_path_factory.mktemp("models")
-    named = {"pg-tiny": TINY, "pg-wide": WIDE, "pg-custom": CUSTOM, "pg-timm": TIMM, "pg-foreign": FOREIGN}
+    named = {
+        "pg-tiny": TINY,
+        "pg-wide": WIDE,
+        "pg-custom": CUSTOM,
+        "pg-timm": TIMM,
+        "pg-resnet": RESNET,
+        "pg-foreign": FOREIGN,
+    }
     for name, config in named.items():
         (folder / f"{name}.json").write_text(json.dumps(config))
     open_clip.add_model_config(folder)
@@ -160,6 +168,25 @@ def test_gradients_are_right(make):
         step = 0.01
         ahead, behind = ((eye.encode_images(pictures + s * direction) * target).sum() for s in (step, -step))
     assert float(pictures.grad.norm()) == pytest.approx(float((ahead - behind) / (2 * step)), rel=0.01)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_resnet_has_features_of_pictures_of_any_size(make, dtype):
+    """The last of which is what its embedding is made of."""
+    perceptor = make("pg-resnet", dtype=dtype)
+    pictures = torch.rand(2, 3, 48, 64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    found = perceptor.features(pictures)
+    assert [maps.shape for maps in found] == [(2, 32 * 2**n, 12 // 2**n, 16 // 2**n) for n in range(4)]
+    assert all(maps.dtype == torch.float32 for maps in found)
+    found[-1].sum().backward()
+    assert pictures.grad.abs().sum() > 0
+    seen = perceptor._model.visual.attnpool(perceptor.features(crops())[-1].to(dtype)).float()
+    torch.testing.assert_close(torch.nn.functional.normalize(seen, dim=-1), perceptor.encode_images(crops()))
+
+
+def test_other_networks_have_no_features(make):
+    with pytest.raises(UsageError, match="does not tell how things are painted"):
+        make().features(crops())
 
 
 def test_bfloat16_is_close(make):

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +16,7 @@ from pytti_graph.core.scenes import parse_scenes
 from pytti_graph.nodes.prompts import Scenes, first_moments, scene_shares
 
 DEVICE = SimpleNamespace(torch=torch.device("cpu"), dtype=torch.float32)
+FILES = SimpleNamespace(input=Path)
 COUNTS = st.integers(1, 6)
 LENGTHS = st.integers(1, 60)
 FADES = st.floats(0, 80)
@@ -52,7 +54,7 @@ class Notes:
 def made(text, clock=None, fade=0.0):
     """A node, its perceptor, and what it warned of."""
     reader, notes = Reader(), Notes()
-    return Scenes(reader, parse_scenes(text), clock or Clock(36), DEVICE, notes, fade), reader, notes
+    return Scenes([reader], parse_scenes(text), clock or Clock(36), DEVICE, FILES, notes, fade=fade), reader, notes
 
 
 def values(text, **names):
@@ -63,7 +65,7 @@ def values(text, **names):
 
 def at(node, text, frame, clock=None, step=0):
     """The prompts of one frame."""
-    return node.forward(values(text), Moment(clock or Clock(36), frame, step))
+    return node.forward([], values(text), [], Moment(clock or Clock(36), frame, step))
 
 
 @given(COUNTS, LENGTHS, FADES, st.floats(0, 1))
@@ -139,12 +141,12 @@ def test_only_scenes_with_a_say_are_given():
 
 def test_texts_meet_their_weights_and_stops():
     """Embeddings come in the order of the text, with weights and stops as float32 tensors."""
-    text = "aa:1:-0.5 | bbbb | cc:-2"
+    text = "aa:1:0.5 | bbbb | cc:-2"
     node, _, _ = made(text)
     prompts = at(node, text, 0)
     assert torch.equal(prompts.embeddings, torch.cat([Reader().encode_texts([word]) for word in ("aa", "bbbb", "cc")]))
     assert prompts.weights.tolist() == [1, 1, -2]
-    assert prompts.stops.tolist() == [-0.5, -math.inf, -math.inf]
+    assert prompts.stops.tolist() == [0.5, -math.inf, -math.inf]
     assert {prompts.embeddings.dtype, prompts.weights.dtype, prompts.stops.dtype} == {torch.float32}
 
 
@@ -159,7 +161,7 @@ def test_formulas_change_weights_and_not_shapes():
     text = "a : t | b"
     node, _, _ = made(text)
     moment = Moment(Clock(36), 3)
-    first, second = (node.forward(values(text, t=t), moment).weights.tolist() for t in (0.25, 0.75))
+    first, second = (node.forward([], values(text, t=t), [], moment).weights.tolist() for t in (0.25, 0.75))
     assert (first, second) == ([0.25, 1], [0.75, 1])
 
 
@@ -214,5 +216,5 @@ def test_the_schema():
     spec = spec_of(Scenes)
     assert spec.rate == "timeline"
     assert spec.parameter("scenes").type.parser == "pytti_graph.core.scenes:parse_scenes"
-    assert [parameter.name for parameter in spec.parameters] == ["perceptor", "scenes", "fade"]
+    assert [parameter.name for parameter in spec.parameters] == ["perceptor", "scenes", "prefix", "suffix", "fade"]
     assert all(parameter.help for parameter in spec.parameters)

@@ -1,0 +1,155 @@
+"""Reads scenes of prompts that are written with keys, and writes them in the language of prompts.
+
+The scenes are a list. A scene is a prompt, or a mapping with a list of `prompts`. A prompt is a text, taken as it is,
+or a mapping with `text` or `picture` and what else the language has: `weight`, `stop`, `mask`, `cutoff`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pytti_graph.core.arguments import NumberType
+from pytti_graph.core.errors import did_you_mean
+from pytti_graph.core.scene_masks import WORDS
+from pytti_graph.core.scene_text import quoted
+from pytti_graph.graph import binding
+from pytti_graph.graph.composed import Composed
+from pytti_graph.graph.problems import BindingError
+from pytti_graph.graph.values import Entry, Value
+
+Variables = Mapping[str, float | str]
+
+_MASK_HINT = "write a word, {picture: FILE} or {text: ...}"
+
+_SCENE, _PROMPT, _PICTURE, _TEXT = (
+    ("prompts",),
+    ("text", "picture", "weight", "stop", "mask", "cutoff"),
+    ("picture", "inverted"),
+    ("text",),
+)
+
+
+def write_scenes(value: Value, variables: Variables) -> Composed:
+    """Scenes written with keys, in the language of prompts.
+
+    Raises:
+        BindingError: A key is not known, or a value is not of its kind.
+    """
+    writer = _Writer(variables)
+    for index, scene in enumerate(_items(value, "scenes")):
+        writer.add("||" if index else "", scene)
+        writer.scene(scene)
+    return writer.composed
+
+
+def _items(value: Value, what: str) -> Sequence[Value]:
+    if not isinstance(value.data, tuple):
+        raise BindingError(f"expected a list of {what}", value.position, "write one a line, each after '- '")
+    if not value.data:
+        raise BindingError(f"there are no {what}", value.position, "write a text, such as a volcano at night")
+    return value.data
+
+
+def _entries(value: Value, known: Sequence[str], what: str) -> dict[str, Entry]:
+    assert isinstance(value.data, dict)
+    for entry in value.data.values():
+        if entry.key not in known:
+            hint = did_you_mean(entry.key, known) or f"it has {', '.join(known)}; a text with ':' is written in quotes"
+            raise BindingError(f"unknown key '{entry.key}' of {what}", entry.position, hint)
+    return value.data
+
+
+class _Writer:
+    def __init__(self, variables: Variables) -> None:
+        self.variables = variables
+        self.composed = Composed()
+
+    def add(self, text: str, value: Value) -> None:
+        """Punctuation, which stands where the value begins."""
+        self.composed.add(text, lambda offset: value.position)
+
+    def scene(self, scene: Value) -> None:
+        prompts: Sequence[Value] = (scene,)
+        if isinstance(scene.data, dict) and not {"text", "picture"} & scene.data.keys():
+            entries = _entries(scene, _SCENE, "a scene")
+            if "prompts" not in entries:
+                raise BindingError("a scene needs prompts", scene.position, "write 'prompts: [...]'")
+            prompts = _items(entries["prompts"].value, "prompts")
+        for index, prompt in enumerate(prompts):
+            self.add("|" if index else "", prompt)
+            self.prompt(prompt)
+
+    def prompt(self, prompt: Value) -> None:
+        if not isinstance(prompt.data, dict):
+            self.text(prompt)
+            return
+        entries = _entries(prompt, _PROMPT, "a prompt")
+        if ("text" in entries) == ("picture" in entries):
+            hint = "write 'text: ...' or 'picture: FILE'"
+            raise BindingError("a prompt is a text or a picture", prompt.position, hint)
+        if "text" in entries:
+            self.text(entries["text"].value)
+        else:
+            self.file(entries["picture"].value, "[")
+        self.add(":", prompt)
+        self.number(entries.get("weight"), prompt)
+        self.mask(entries)
+        if "stop" in entries:
+            self.add(":", prompt)
+            self.number(entries["stop"], prompt)
+
+    def text(self, value: Value) -> None:
+        """A text in quotes."""
+        self.add(quoted(binding.text(value, self.variables)), value)
+
+    def number(self, entry: Entry | None, beside: Value) -> None:
+        """A formula in brackets, 1 if it is not given."""
+        if entry is None:
+            self.add("1", beside)
+            return
+        formula, at = binding.formula_text(NumberType(), entry.value, self.variables)
+        self.add("(", entry.value)
+        self.composed.add(formula, at)
+        self.add(")", entry.value)
+
+    def mask(self, entries: Mapping[str, Entry]) -> None:
+        cutoff, entry = entries.get("cutoff"), entries.get("mask")
+        if entry is None:
+            if cutoff is not None:
+                raise BindingError("a cutoff belongs to a mask", cutoff.position, "add 'mask: ...'")
+            return
+        value = entry.value
+        self.add("_", value)
+        if isinstance(value.data, dict) and "text" in value.data:
+            self.text(_entries(value, _TEXT, "a mask")["text"].value)
+            if cutoff is None:
+                raise BindingError("a mask that is a text needs a cutoff", value.position, "add 'cutoff: 0.8'")
+        elif isinstance(value.data, dict):
+            self.masked_by(value)
+        elif value.data in WORDS:
+            self.add(str(value.data), value)
+        else:
+            hint = did_you_mean(str(value.data), WORDS) or _MASK_HINT
+            raise BindingError(f"a mask is one of {', '.join(WORDS)}", value.position, hint)
+        if cutoff is not None:
+            self.add("_", cutoff.value)
+            self.number(cutoff, cutoff.value)
+
+    def masked_by(self, mask: Value) -> None:
+        entries = _entries(mask, _PICTURE, "a mask")
+        if "picture" not in entries:
+            raise BindingError("a mask needs a picture or a text", mask.position, _MASK_HINT)
+        inverted = entries.get("inverted")
+        if inverted is not None and not isinstance(inverted.value.data, bool):
+            raise BindingError("inverted is true or false", inverted.value.position)
+        self.file(entries["picture"].value, "[-" if inverted is not None and inverted.value.data else "[")
+
+    def file(self, file: Value, bracket: str) -> None:
+        """A path in brackets."""
+        path = binding.text(file, self.variables)
+        if "]" in path or path.startswith("-"):
+            message = "the name of a picture in a prompt must not begin with '-' or hold ']'"
+            raise BindingError(message, file.position, "give the file another name")
+        self.add(bracket, file)
+        self.composed.add(path, file.at)
+        self.add("]", file)

@@ -1,0 +1,95 @@
+"""Crops that are spread evenly over the picture and over all scales."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from pytti_graph import BorderMode, Bounds, Cutouts, Image, Number, Perceptor, Stream, node
+from pytti_graph.nodes.cutouts import crop_sizes
+
+_GOLDEN = 0.7548776662466927, 0.5698402909980532
+"""Steps of the sequence R2 (Roberts 2018), whose points are spread evenly over a square, however many there are."""
+_WOBBLE = 0.06
+"""How much the side of a view of the whole picture varies."""
+
+
+@node("cutout.smart")
+def smart(
+    image: Image,
+    stream: Stream,
+    size: Annotated[int, Bounds(ge=1, unit="px")] | None = None,
+    count: Annotated[int, Bounds(ge=1)] = 16,
+    overview: Annotated[float, Bounds(ge=0, le=1)] = 0.25,
+    smallest: Annotated[float, Bounds(gt=0, le=1)] = 0.3,
+    detail: Annotated[Number, Bounds(ge=0, le=1)] = 1.0,
+    border: Annotated[float, Bounds(ge=0, le=1)] = 0.1,
+    border_mode: BorderMode = "mirror",
+    perceptor: list[Perceptor] | None = None,
+) -> Cutouts:
+    """Cut squares out of the picture: some of the whole, the rest spread evenly over places and scales.
+
+    Random squares leave gaps and crowd elsewhere, and now and then show nothing but parts. Here a share of them always
+    shows the whole picture, which keeps it one thing; sides of the others are drawn one from each of equal parts of the
+    range (on a scale of ratios), and places from a sequence that covers the picture evenly.
+
+    Args:
+        image: The picture to cut.
+        size: Side of the crops once they are shrunk to what the perceptor looks at; or give the perceptor instead.
+        count: Number of crops, for each perceptor. More give a steadier picture and take longer.
+        overview: Which part of them show the whole picture (of a long picture, as large a square as there is).
+        smallest: The side of the smallest crops, as a part of the picture's shorter side.
+        detail: How far crops go towards the smallest: 0 is only large ones, 1 all. With "min(1, 2*progress)" a picture
+            begins as a whole, and its details come later.
+        border: How far crops may stick out, as a part of their own side.
+        border_mode: What crops that stick out see: mirror, smear, wrap or black; with clamp they stay inside.
+        perceptor: The network that looks at the crops, or several; needed if `size` is not given.
+    """
+    sizes = crop_sizes(size, perceptor)
+    whole = min(count, round(overview * count))
+    return Cutouts.of_each(
+        [_cut(image, stream, side, count - whole, whole, smallest**detail, border, border_mode) for side in sizes]
+    )
+
+
+def _cut(
+    image: Tensor,
+    stream: Stream,
+    size: int,
+    parts: int,
+    whole: int,
+    smallest: float,
+    border: float,
+    border_mode: BorderMode,
+) -> Cutouts:
+    height, width = image.shape[-2:]
+    sides = torch.cat([_stratified(stream, parts, smallest), 1 + _WOBBLE * (stream.uniform(whole) - 0.5)])
+    places = torch.cat([_even(stream, parts), _even(stream, whole)])  # [N, 2], 0..1
+    side = min(height, width) * sides
+    reach = torch.zeros_like(side) if border_mode == "clamp" else border * side
+    lengths = places.new_tensor([width, height])
+    room = lengths - side[:, None]
+    free = (room + 2 * reach[:, None]).clamp(min=0)
+    corner = room / 2 + (places - 0.5) * free
+    if border_mode == "clamp":
+        corner = corner.clamp(min=0).minimum(room.clamp(min=0))
+    scale, centre = side[:, None] / lengths, (2 * corner + side[:, None]) / lengths - 1
+    transforms = torch.zeros(len(side), 3, 3, device=side.device, dtype=side.dtype)
+    transforms[:, 0, 0], transforms[:, 1, 1], transforms[:, 2, 2] = scale[:, 0], scale[:, 1], 1
+    transforms[:, 0, 2], transforms[:, 1, 2] = centre[:, 0], centre[:, 1]
+    return Cutouts(image, transforms, size, border_mode)
+
+
+def _stratified(stream: Stream, count: int, smallest: float) -> Tensor:
+    """Sides [count] from `smallest` to 1, one from each of as many equal parts of the logarithmic range, ascending."""
+    drawn = stream.uniform(count)
+    return smallest ** (1 - (torch.arange(count, device=drawn.device) + drawn) / max(count, 1))
+
+
+def _even(stream: Stream, count: int) -> Tensor:
+    """Places [count, 2] in the unit square, spread evenly, each time otherwise."""
+    start = stream.uniform(1, 2)
+    index = torch.arange(count, device=start.device, dtype=start.dtype)[:, None]
+    return (start + index * start.new_tensor(_GOLDEN)) % 1

@@ -1,0 +1,72 @@
+"""What all losses share: means over a mask, and weights with stops."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pytti_graph import Loss, Mask, UsageError
+
+_TINY = 1e-12
+
+
+def weighed(difference: Tensor, weight: float, stop: float | None) -> Loss:
+    """A loss with its weight, that ends at `stop`.
+
+    Args:
+        difference: What is to become small [], at least 0.
+        weight: Negative where it is to become large.
+        stop: No gradient once the difference is at or below it, or, with a negative weight, at or above it. (PyTTI
+            wrote it negative then; its sign does not matter.)
+
+    Returns:
+        [], which stays at the weight times `stop` from there on.
+    """
+    if stop is None:
+        return weight * difference
+    sign, limit = (-1, -abs(stop)) if weight < 0 else (1, stop)
+    return abs(weight) * F.threshold(sign * difference, limit, limit)
+
+
+def mean_over(values: Tensor, mask: Mask | None) -> Tensor:
+    """The mean [] of values [1, C, H, W] over a mask's area; 0 where the mask is empty.
+
+    Args:
+        values: What to average.
+        mask: Of any size [1, 1, h, w], or None for all.
+    """
+    if mask is None:
+        return values.mean()
+    share = fit_mask(mask, *values.shape[-2:])
+    return (share * values).sum() / (values.shape[1] * share.sum().clamp(min=_TINY))
+
+
+def fit_mask(mask: Mask, height: int, width: int) -> Mask:
+    """A mask at another size: each new pixel is the exact mean of the area it covers, so the mask's mean stays.
+
+    Args:
+        mask: [1, 1, h, w]
+        height: Rows of the result.
+        width: Columns of the result.
+
+    Returns:
+        [1, 1, height, width]; the mask itself if it has that size.
+
+    Raises:
+        UsageError: It is not a mask.
+    """
+    if mask.ndim != 4 or mask.shape[:2] != (1, 1):
+        shapes = f"a mask has shape [1, 1, H, W], not {list(mask.shape)}"
+        raise UsageError(shapes, argument="mask", hint="make one of a picture with mask.brightness")
+    if mask.shape[-2:] == (height, width):
+        return mask
+    return _overlaps(mask.shape[-2], height, mask) @ mask @ _overlaps(mask.shape[-1], width, mask).mT
+
+
+def _overlaps(old: int, new: int, like: Tensor) -> Tensor:
+    """Which part of each of `new` pixels lies in each of `old` ones on the same line: [new, old], rows sum to 1."""
+    first = torch.arange(old, device=like.device, dtype=like.dtype)
+    edges = torch.linspace(0, old, new + 1, device=like.device, dtype=like.dtype).unsqueeze(1)
+    lengths = edges[1:].minimum(first + 1) - edges[:-1].maximum(first)
+    return lengths.clamp(min=0) * (new / old)

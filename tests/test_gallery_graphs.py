@@ -1,0 +1,38 @@
+"""The example graphs of each family render, small; every graph in `graphs/` is tested here or in `test_graphs.py`."""
+
+from pathlib import Path
+
+import pytest
+
+from pytti_graph import Graph
+
+GRAPHS = Path(__file__).parents[1] / "graphs"
+SIZE = {"canvas.width": 48, "canvas.height": 32, "crops.count": 2, "clock.steps": 2}
+SMALL = {
+    "fourier": SIZE,
+    "halves": SIZE,
+    "ink": SIZE,
+    "latent": {**SIZE, "canvas.model": "random"},
+    "network": {**SIZE, "canvas.units": 16},
+    "palette": SIZE,
+    "style": SIZE,
+    "symmetry": SIZE,
+    "tile": {**SIZE, "tile.overlap": 8},
+}
+ELSEWHERE = {"clip", "still", "zoom"}
+
+
+def test_every_graph_is_tested():
+    assert {path.stem for path in GRAPHS.glob("*.yaml")} == SMALL.keys() | ELSEWHERE
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_graph_renders(name, tmp_path):
+    if name == "latent":
+        pytest.importorskip("diffusers")
+    graph = Graph.load(GRAPHS / f"{name}.yaml")
+    assert graph.check() == []
+    [frame] = graph.override(SMALL[name]).render(tmp_path / "run")
+    assert frame.tensor.shape[:2] == (1, 3)
+    assert frame.tensor.isfinite().all()
+    assert (tmp_path / "run" / "frames" / "00000.png").is_file()
