@@ -91,7 +91,7 @@ def by_hand() -> Callable[[], None]:
         draw.restart()
         image = canvas.forward()
         cut = shake(cutouts.classic(image, draw, SIZE, **crops), draw, **shaken)
-        loss = prompt_loss.prompts(cutouts.encode(tiny, cut), prompts) + losses.smoothness(image, smooth)
+        loss = prompt_loss.prompts(cutouts.encode([tiny], cut), prompts) + losses.smoothness(image, smooth)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

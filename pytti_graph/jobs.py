@@ -148,9 +148,10 @@ def _relative(graph: Graph, node: NodeText) -> dict[str, Entry]:
 
     def changed(entry: Entry) -> Entry:
         data, parameter = entry.value.data, spec.parameter(entry.key)
-        if not isinstance(data, str) or not Path(data).is_absolute():
-            return entry
-        if isinstance(parameter and parameter.type, PathType) or Path(data).exists():
+        kind = parameter.type if parameter is not None else None
+        if not isinstance(data, str) or not Path(data).is_absolute() or kind == PathType("output"):
+            return entry  # what is written is not found from the graph's folder
+        if isinstance(kind, PathType) or Path(data).exists():
             return replace(entry, value=Value(os.path.relpath(data, base), None))
         return entry
 

@@ -51,8 +51,8 @@ def _found(registry: Registry, name: str) -> NodeSpec:
     if (spec := registry.find(name)) is not None:
         return spec
     if owners := registry.offering(name):
-        hint = f"say which: {' or '.join(f'{owner.distribution}/{name}' for owner in owners)}"
-        raise UsageError(f"{' and '.join(map(str, owners))} both offer '{name}'", hint=hint)
+        which = " or ".join(f"{owner.distribution}/{name}" for owner in owners)
+        raise UsageError(f"{' and '.join(map(str, owners))} both offer '{name}'", hint=f"say which: {which}")
     members = [type for type in sorted(registry.specs) if type.partition(".")[0] == name]
     families = {type.partition(".")[0] for type in registry.specs}
     hint = f"the family has {', '.join(members)}" if members else did_you_mean(name, [*registry.specs, *families])

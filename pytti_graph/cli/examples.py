@@ -75,10 +75,7 @@ def _chosen(found: Mapping[str, Path], name: str) -> Path:
     raise UsageError(f"there is no example '{name}'", hint=hint)
 
 
-def _copy(source: Path, output: Path | None, *, json: bool) -> None:
-    from pytti_graph.cli.output import say, say_json
-
-    target = Path(source.name) if output is None else output / source.name if output.is_dir() else output
+def _write(target: Path, source: Path) -> None:
     try:
         with target.open("xb") as file:
             file.write(source.read_bytes())
@@ -86,6 +83,16 @@ def _copy(source: Path, output: Path | None, *, json: bool) -> None:
         raise UsageError(f"{target} already exists", hint="choose another name with '-o FILE'") from None
     except OSError as error:
         raise UsageError(f"{target} cannot be written: {error.strerror or error}") from None
+
+
+def _copy(source: Path, output: Path | None, *, json: bool) -> None:
+    from pytti_graph.cli.output import say, say_json
+
+    target = Path(source.name) if output is None else output / source.name if output.is_dir() else output
+    _write(target, source)
+    picture = source.with_suffix(".png")  # what an example reads bears its name
+    if picture.is_file():
+        _write(target.with_name(picture.name), picture)
     if json:
         say_json({"file": str(target)})
     else:

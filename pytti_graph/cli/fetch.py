@@ -105,6 +105,6 @@ def _unreachable(download: Download, error: Exception) -> MissingError:
     reason = " ".join(str(error).split()) or type(error).__name__
     hint = (
         f"is there a network here? elsewhere, fetch the file and put it into {download.destination}, "
-        "or give the graph a local file or another perceptor, such as perceptor.imagenet"
+        "or let the graph use a local file, or another node that needs no download"
     )
     return MissingError(f"{download.source} cannot be fetched: {reason}", hint=hint)

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from pytti_graph.core.arguments import ReferenceType
 from pytti_graph.core.nodes import NodeSpec
 from pytti_graph.core.plugins import Registry
-from pytti_graph.core.types import ParameterSet
+from pytti_graph.core.types import Cutouts, ParameterSet
 from pytti_graph.engine.streams import NodeStream
 from pytti_graph.graph.binding import BindingError, Computed, checked
 from pytti_graph.graph.plan import Call, Plan
@@ -119,6 +120,8 @@ class Binder:
         moves = self.moves.setdefault(call.node, Moves()) if call.kind in ("start", "warp") else None
         if moves is not None:
             function = moves.start(function) if call.kind == "start" else moves.warp(function)
+        if call.kind == "forward" and (place := crops_place(spec, call.detail)) is not None:
+            function = each_on_its_own(function, place)
         streams = [self._injected[slot] for slot in call.inputs if isinstance(self._injected.get(slot), NodeStream)]
         return _restarting(function, streams) if streams else function
 
@@ -131,6 +134,25 @@ class Binder:
             return made
         method: Callable[..., Any] = getattr(made, "forward" if kind == "optimise" else kind)
         return method
+
+
+def crops_place(spec: NodeSpec, names: tuple[str, ...]) -> int | None:
+    """Which input of a node is the crops that it changes, if it changes crops."""
+    types = {parameter.name: parameter.type for parameter in spec.parameters}
+    changed = [index for index, name in enumerate(names) if types.get(name) == ReferenceType("Cutouts")]
+    return changed[0] + spec.stateful if spec.returns == "Cutouts" and len(changed) == 1 else None
+
+
+def each_on_its_own(function: Callable[..., Cutouts], place: int) -> Callable[..., Cutouts]:
+    """What changes crops, called once for the crops of each perceptor."""
+
+    def run(*inputs: Any) -> Cutouts:
+        crops: Cutouts = inputs[place]
+        if not crops.others:
+            return function(*inputs)
+        return Cutouts.of_each([function(*inputs[:place], one, *inputs[place + 1 :]) for one in crops.each])
+
+    return run
 
 
 def snapshot(value: Any) -> Any:

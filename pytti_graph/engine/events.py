@@ -27,11 +27,13 @@ class Frame:
         index: Its number, from 0.
         tensor: [1, 3, H, W], sRGB 0..1.
         losses: The losses of its last step, by node.
+        steps: How many steps it took: those of the clock, or fewer if all optimisers had enough.
     """
 
     index: int
     tensor: Tensor
     losses: Mapping[str, float]
+    steps: int
 
     @cached_property
     def image(self) -> Picture:
@@ -59,7 +61,7 @@ class Prepared(Event):
 
     Attributes:
         frames: How many frames are still to be made.
-        steps: How many steps are still to be made.
+        steps: How many steps are still to be made, if no frame's steps end early.
         step_seconds: Measured time of one step, or None if there are none.
         memory: Most bytes in use so far, after one step.
         device: As shown to users.

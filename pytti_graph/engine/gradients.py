@@ -1,8 +1,9 @@
-"""The autograd contract at run time: every loss gives a gradient, and every gradient is finite."""
+"""Gradients: which losses give them to which parameters, and the proof that they do and are finite."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,7 +11,32 @@ from torch import Tensor
 
 from pytti_graph.core.errors import RenderError
 from pytti_graph.core.types import Moment, ParameterSet
-from pytti_graph.graph.plan import OptimiserPlan, Plan
+from pytti_graph.graph.plan import Call, OptimiserPlan, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """One way back through the graph: from the sum of some losses to all parameters that are to make it smaller.
+
+    Attributes:
+        call: Of an optimiser that has these losses.
+        losses: Their slots.
+        parameters: Those of every optimiser that has just these losses.
+    """
+
+    call: Call
+    losses: tuple[int, ...]
+    parameters: list[Tensor]
+
+
+def descents(optimisers: Iterable[tuple[OptimiserPlan, ParameterSet]]) -> list[Descent]:
+    """The ways back for some optimisers with what they move; those with the same losses share one."""
+    found: dict[tuple[int, ...], Descent] = {}
+    for optimiser, moved in optimisers:
+        slots = tuple(slot for _, slot in optimiser.losses)
+        descent = found.setdefault(tuple(sorted(slots)), Descent(optimiser.call, slots, []))
+        descent.parameters.extend(moved.values())
+    return list(found.values())
 
 
 def prove(plan: Plan, optimiser: OptimiserPlan, values: Sequence[Any], moved: ParameterSet, moment: Moment) -> None:

@@ -17,7 +17,7 @@ from pytti_graph.engine.calls import Binder, BoundCall, parameter_set, snapshot
 from pytti_graph.engine.device import ComputeDevice
 from pytti_graph.engine.failures import explain
 from pytti_graph.engine.files import FileAccess
-from pytti_graph.engine.gradients import prove
+from pytti_graph.engine.gradients import Descent, descents, prove
 from pytti_graph.engine.streams import NodeStream
 from pytti_graph.graph.binding import FileName, Parsed
 from pytti_graph.graph.plan import Call, Plan
@@ -73,6 +73,7 @@ class Machine:
         self._optimise = [(optimiser, binder.bind(optimiser.call)) for optimiser in plan.optimisers]
         self._updates = [call for _, call in self._optimise]
         self._moved: list[ParameterSet] = []
+        self._descents: list[Descent] = []
         self._step_slots = [call.output for call in plan.step]
         sinks = {*plan.sinks}
         self._unwritten = [call for call in self._end if call.call.kind != "forward" or call.call.node not in sinks]
@@ -81,6 +82,7 @@ class Machine:
         self._before: dict[str, Tensor] = {}
         self._losses = torch.empty(0)
         self.loss_names = tuple(name for optimiser in plan.optimisers for name, _ in optimiser.losses)
+        self._loss_slots = [slot for optimiser in plan.optimisers for _, slot in optimiser.losses]
 
     def _paths(self) -> dict[int, Path]:
         """The files that the calls of the plan read and write."""
@@ -153,7 +155,8 @@ class Machine:
         with _gradient_mode(False):
             self._run(self._once)
             self._begun = True
-            self._moved = [self._parameters(optimiser.images) for optimiser, _ in self._optimise]
+            self._moved = [self._parameters(optimiser.images) for optimiser in self.plan.optimisers]
+        self._descents = descents(zip(self.plan.optimisers, self._moved, strict=True))
         self._by_frame = self._stateful(self.plan.frame)
         self._by_step = self._stateful((*self.plan.step, *self.plan.end))
 
@@ -207,17 +210,18 @@ class Machine:
     def _backward(self) -> None:
         """Compute the losses, note them, and leave their gradients in the parameters."""
         self._tick()
-        rows: list[Tensor] = []
+        values = self.values
         with _gradient_mode(True):
             self._run(self._step)
-            for (optimiser, call), moved in zip(self._optimise, self._moved, strict=True):
-                losses = [self.values[slot] for _, slot in optimiser.losses]
+            for moved in self._moved:
                 for parameter in moved.values():
                     parameter.grad = None
-                with self._blamed_on(call.call):
-                    torch.autograd.backward(torch.stack(losses).sum(), inputs=list(moved.values()))
-                rows += [loss.detach() for loss in losses]
-        self._losses[self.moment.step] = torch.stack(rows)
+            for descent in self._descents:
+                with self._blamed_on(descent.call):
+                    total = torch.stack([values[slot] for slot in descent.losses]).sum()
+                    shared = descent is not self._descents[-1]  # later ones may pass through the same nodes
+                    torch.autograd.backward(total, inputs=descent.parameters, retain_graph=shared)
+        self._losses[self.moment.step] = torch.stack([values[slot].detach() for slot in self._loss_slots])
 
     def _let_go(self) -> None:
         for slot in self._step_slots:
@@ -245,10 +249,39 @@ class Machine:
             self._backward()
             self._let_go()
 
+    def settled(self) -> bool:
+        """Whether all optimisers say that further steps of this frame are in vain; one that cannot say never does."""
+        parts = torch.split(self.losses(), [len(optimiser.losses) for optimiser in self.plan.optimisers], 1)
+        for (optimiser, call), losses in zip(self._optimise, parts, strict=True):
+            settled = getattr(self.object(optimiser.node), "settled", None)
+            with self._blamed_on(call.call):
+                if settled is None or not settled(losses):
+                    return False
+        return True
+
+    def _show(self) -> list[tuple[Tensor, Tensor]]:
+        """Make parameters what their optimisers want to be shown of them; returns these with what they were."""
+        replaced = []
+        for (optimiser, call), moved in zip(self._optimise, self._moved, strict=True):
+            if (shown := getattr(self.object(optimiser.node), "shown", None)) is not None:
+                with self._blamed_on(call.call):
+                    for name, tensor in shown().items():
+                        replaced.append((moved[name], moved[name].clone()))
+                        moved[name].copy_(tensor)
+        return replaced
+
     def end_frame(self, *, write: bool = True) -> Tensor | None:
-        """Bring up to date what writers and `previous` need, and write; returns the first output."""
+        """Make images what is shown of them, and bring up to date what writers and `previous` need of them.
+
+        Args:
+            write: Run the writers, too.
+
+        Returns:
+            The first output.
+        """
         self._tick()
         with _gradient_mode(False):
+            self._show()
             self._run(self._end if write else self._unwritten)
         output = snapshot(self.values[self.plan.outputs[0][1]]) if self.plan.outputs else None
         for _, value, copy in self.plan.previous:
@@ -261,8 +294,13 @@ class Machine:
             return None
         self._tick()
         with self._undisturbed(), _gradient_mode(False):
-            self._run(self._preview)
-        picture: Tensor = snapshot(self.values[self.plan.outputs[0][1]])
+            replaced = self._show()
+            try:
+                self._run(self._preview)
+                picture: Tensor = snapshot(self.values[self.plan.outputs[0][1]])
+            finally:
+                for parameter, before in replaced:
+                    parameter.copy_(before)
         return picture
 
     # What it holds

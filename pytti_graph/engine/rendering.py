@@ -123,7 +123,7 @@ class Rendering:
 
     def _frame(self, machine: Machine, frame: int) -> Frame:
         steps = self._steps(frame)
-        while machine.moment.step < steps:
+        while machine.moment.step < steps and not machine.settled():
             machine.step()
             self.listen(self._stepped(machine))
             if self.cancelled():
@@ -153,10 +153,10 @@ class Rendering:
     def _finished(self, machine: Machine, frame: int, image: Tensor | None, losses: list[list[float]]) -> Frame:
         last = dict(zip(machine.loss_names, losses[-1], strict=True)) if losses else {}
         if not self.plan.outputs:
-            return Frame(frame, torch.empty(0), last)
+            return Frame(frame, torch.empty(0), last, len(losses))
         if not isinstance(image, Tensor) or image.dim() != 4 or image.shape[:2] != (1, 3):
             raise wrong_picture(self.plan, self.plan.outputs[0][0], image, frame)
-        return Frame(frame, image, last)
+        return Frame(frame, image, last, len(losses))
 
     def _finite(self, machine: Machine, frame: int) -> list[list[float]]:
         """This frame's losses, read from the device once; raises `RenderError` if they or a picture are not finite."""
@@ -232,11 +232,9 @@ class Rendering:
 
 
 def _weights(machine: Machine) -> dict[str, Any]:
-    return {
-        value.name: dict(value.weights)
-        for value in machine.values
-        if hasattr(value, "encode_images") and getattr(value, "weights", None)
-    }
+    """File names and sums of the weights of perceptors, and of whatever else tells them in `weights` and `name`."""
+    told = [value for value in machine.values if isinstance(getattr(value, "weights", None), Mapping)]
+    return {value.name: dict(value.weights) for value in told if value.weights and hasattr(value, "name")}
 
 
 def _process_memory() -> int:

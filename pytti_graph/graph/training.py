@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytti_graph.core.arguments import ReferenceType
@@ -10,6 +10,9 @@ from pytti_graph.core.errors import Problem
 from pytti_graph.core.formulas import Reference
 from pytti_graph.graph.binding import Link
 from pytti_graph.graph.checked import CheckedGraph, CheckedNode, Use
+
+NAMES = "images"
+"""The argument with which an optimiser can be told what to move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Training:
     Attributes:
         optimiser: Its node's id.
         losses: References to its losses, in order.
-        images: Ids of the trainable nodes that its losses reach, in the order in which they reach them.
+        images: Ids of the trainable nodes that it moves, in the order in which its losses reach them.
     """
 
     optimiser: str
@@ -43,17 +46,33 @@ def trainings(graph: CheckedGraph, problems: list[Problem]) -> tuple[Training, .
 
 
 def _training(graph: CheckedGraph, node: CheckedNode, problems: list[Problem]) -> Training:
-    losses: list[Reference] = []
-    reached: dict[str, None] = {}
-    for use in node.references():
-        if use.wire != "Loss":
-            continue
-        losses.append(use.reference)
-        images = [] if use.reference.previous else _reach(graph, use.reference.node)
-        if not images:
-            problems.append(_no_path(graph, node, use))
-        reached |= dict.fromkeys(images)
-    return Training(node.id, tuple(losses), tuple(reached))
+    losses = [use for use in node.references() if use.wire == "Loss"]
+    ways = [[] if use.reference.previous else _reach(graph, use.reference.node) for use in losses]
+    reached = dict.fromkeys(image for way in ways for image in way)
+    named = {use.reference.node: use for use in node.references() if (use.argument, use.wire) == (NAMES, "Image")}
+    wrong = [problem for use in named.values() if (problem := _immovable(graph, node, use, reached)) is not None]
+    moved = [image for image in reached if not named or image in named]
+    for use, way in zip(losses, ways, strict=True):
+        if not way or (not wrong and set(moved).isdisjoint(way)):
+            problems.append(_no_path(graph, node, use, way))
+    problems += wrong
+    return Training(node.id, tuple(use.reference for use in losses), tuple(moved))
+
+
+def _immovable(graph: CheckedGraph, node: CheckedNode, use: Use, reached: Iterable[str]) -> Problem | None:
+    """Why an optimiser cannot move what it names, or None if it can."""
+    name, spec = use.reference.node, graph.nodes[use.reference.node].spec
+    choice: Iterable[str] = reached
+    if use.reference.previous:
+        message, choice = f"{use.reference} is finished and cannot be changed any more", [name]
+    elif not spec.trainable:
+        message, choice = f"'{name}' ({spec.type}) has nothing that could be changed", _reach(graph, name) or reached
+    elif name not in reached:
+        message = f"no way leads from the losses of '{node.id}' to '{name}'"
+    else:
+        return None
+    hint = " or ".join(f"'{image}'" for image in choice)
+    return Problem(f"{use.argument}: {message}", use.place, node.id, use.argument, f"write {hint}" if hint else None)
 
 
 def _reach(graph: CheckedGraph, start: str) -> list[str]:
@@ -83,11 +102,13 @@ def _differentiable(node: CheckedNode) -> list[Reference]:
     return references
 
 
-def _no_path(graph: CheckedGraph, node: CheckedNode, use: Use) -> Problem:
+def _no_path(graph: CheckedGraph, node: CheckedNode, use: Use, way: Sequence[str]) -> Problem:
     reference = use.reference
     images = [id for id, other in graph.nodes.items() if other.spec.trainable]
     if reference.previous:
         hint = f"previous({reference.node}) is finished and cannot be changed any more; give '{reference.node}' itself"
+    elif way:
+        hint = f"add {' or '.join(way)} to '{NAMES}', or leave out this loss"
     elif images:
         hint = f"connect '{reference.node}' to {' or '.join(images)}"
     else:
@@ -98,7 +119,10 @@ def _no_path(graph: CheckedGraph, node: CheckedNode, use: Use) -> Problem:
 
 def _shared(node: CheckedNode, image: str, other: str) -> Problem:
     message = f"'{image}' is already moved by the optimiser '{other}'"
-    return Problem(message, node.position, node.id, hint="give all losses of one image to one optimiser")
+    hint = "give all losses of one image to one optimiser"
+    if node.spec.parameter(NAMES) is not None:
+        hint += f", or tell each with '{NAMES}' which ones to move"
+    return Problem(message, node.places.get(NAMES) or node.position, node.id, hint=hint)
 
 
 def movers(found: tuple[Training, ...]) -> Mapping[str, str]:

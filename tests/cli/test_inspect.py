@@ -150,7 +150,7 @@ def test_a_node_shows_type_default_bounds_and_unit(cli):
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("image.rbg", "did you mean 'image.rgb'?"), ("loss", "the family has loss.edges"), ("zzz", "lists them")],
+    [("image.rbg", "did you mean 'image.rgb'?"), ("loss", "the family has loss."), ("zzz", "lists them")],
 )
 def test_a_node_that_is_not_there(cli, name, hint):
     outcome = cli("nodes", name)

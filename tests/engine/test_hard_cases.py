@@ -115,26 +115,6 @@ def same(left, right):
     return len(left) == len(right) and all(torch.equal(a, b) for a, b in zip(left, right, strict=True))
 
 
-def resumes(graph, folder):
-    """Stopped at every opportunity and resumed: the same pictures, all of them, and the same losses."""
-    whole = film(graph.render(folder / "whole"))
-    lines = (folder / "whole" / "losses.jsonl").read_text()
-    for stop in range(1, 40):
-        count, seen = iter(range(1000)), []
-        try:
-            for frame in graph.render(
-                folder / str(stop), cancelled=lambda stop=stop, count=count: next(count) + 1 >= stop
-            ):
-                seen.append(frame.tensor)
-        except Interrupted:
-            seen += film(resume(folder / str(stop), registry=graph.registry).frames())
-            assert same(seen, whole), stop
-            assert (folder / str(stop) / "losses.jsonl").read_text() == lines
-        else:
-            return
-    raise AssertionError("it never ran to its end")
-
-
 @pytest.mark.parametrize(
     "more",
     [
@@ -164,7 +144,7 @@ def resumes(graph, folder):
     ],
     ids=["start", "start or warp", "numbers", "replay", "state in steps", "state at the end", "noise by frame"],
 )
-def test_resuming_is_exact(make, more, tmp_path):
+def test_resuming_is_exact(make, more, tmp_path, resumes):
     """Whatever holds the state."""
     resumes(make(more), tmp_path)
 

@@ -32,8 +32,11 @@ test_contract = contract(
         "picture.tile": {"overlap": 4},
         "image.latent": {"model": "random"},
         "image.network": {"start_steps": 5, "units": 16},
+        "prompt.pictures": {"folder": HERE},
         "source.image": {"path": HERE / "tiny.png"},
         "source.mask": {"path": HERE / "tiny.png"},
+        "loss.aesthetic": {"path": HERE / "head.safetensors"},
+        "loss.lpips": {"network": "squeeze", "pretrained": "random"},
         "perceptor.open_clip": {"model": "pg-contract", "pretrained": "random"},
     },
     allowed={"image.latent": ["image"]},  # random weights copy no picture
