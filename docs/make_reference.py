@@ -34,7 +34,8 @@ _INTRODUCTION = """\
 
 <!-- Written by docs/make_reference.py from the nodes themselves; do not edit. -->
 
-Every node type of pytti-graph and of its own plugins, pytti-graph-imagenet and pytti-graph-strokes. `pytti-graph nodes` lists those that you have installed,
+Every node type of pytti-graph and of its own plugins, pytti-graph-imagenet and pytti-graph-strokes. `pytti-graph nodes`
+lists those that you have installed,
 `pytti-graph nodes NAME` explains one.
 
 *Kind* says what an argument takes. A kind with a capital letter (Image, Loss, Warp …) is a reference: write the id of a

@@ -201,7 +201,7 @@ def test_listeners_are_chosen_by_name(site, installed):
         site.install(name, source)
     registry = installed()
     assert registry.choose("listener", "proud/horn").name == "proud"
-    with pytest.raises(UsageError, match="loud 1.0 and proud 1.0 both offer"):
+    with pytest.raises(UsageError, match=r"loud 1\.0 and proud 1\.0 both offer"):
         registry.choose("listener", "horn")
     with pytest.raises(UsageError, match="there is no listener 'trumpet'"):
         registry.choose("listener", "trumpet")
