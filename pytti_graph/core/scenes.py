@@ -286,9 +286,9 @@ class _Reader:
         if written.kind == "picture":
             self.files.append(TextFile(written.text, self.text.index(written.text, offset)))
         cutoff = None if written.cutoff is None else self._formula(first, written.cutoff, end)
-        return (
-            None if written.kind is None else PromptMask(written.kind, written.text, written.inverted, cutoff, offset)
-        )
+        if written.kind is None:
+            return None
+        return PromptMask(written.kind, written.text, written.inverted, cutoff, offset)
 
     def _stop(self, first: int, piece: Piece, weight: int) -> int:
         if (field := piece.field(1)) is None:

@@ -67,7 +67,7 @@ def _frame(entry: Entry) -> float:
 
 
 def _way(value: Value) -> str:
-    if value.data not in WAYS:
-        hint = did_you_mean(str(value.data), WAYS)
-        raise BindingError(f"'{BETWEEN}' is one of {', '.join(WAYS)}", value.position, hint)
-    return str(value.data)
+    if isinstance(value.data, str) and value.data in WAYS:
+        return value.data
+    hint = did_you_mean(value.data, WAYS) if isinstance(value.data, str) else None
+    raise BindingError(f"'{BETWEEN}' is one of {', '.join(WAYS)}", value.position, hint)

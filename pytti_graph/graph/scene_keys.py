@@ -126,10 +126,10 @@ class _Writer:
                 raise BindingError("a mask that is a text needs a cutoff", value.position, "add 'cutoff: 0.8'")
         elif isinstance(value.data, dict):
             self.masked_by(value)
-        elif value.data in WORDS:
-            self.add(str(value.data), value)
+        elif isinstance(value.data, str) and value.data in WORDS:
+            self.add(value.data, value)
         else:
-            hint = did_you_mean(str(value.data), WORDS) or _MASK_HINT
+            hint = (did_you_mean(value.data, WORDS) if isinstance(value.data, str) else None) or _MASK_HINT
             raise BindingError(f"a mask is one of {', '.join(WORDS)}", value.position, hint)
         if cutoff is not None:
             self.add("_", cutoff.value)

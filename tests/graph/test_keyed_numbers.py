@@ -64,6 +64,7 @@ def test_many_frames_are_one_formula():
         ("{}", "{}", "there are no frames"),
         ("{between: held}", "{b", "there are no frames"),
         ("{0: 1, between: step}", "step", "'between' is one of linear, eased, held"),
+        ("{0: 1, between: {a: 1}}", "{a", "'between' is one of linear, eased, held"),
         ("{0: 1, lst: 2}", "lst", "'lst' is not a frame; did you mean 'last'?"),
         ("{0: 1, 1.5: 2}", "1.5", "'1.5' is not a frame"),
         ("{0: 1, -1: 2}", "-1", "'-1' is not a frame"),

@@ -98,6 +98,8 @@ def test_keys_mean_what_punctuation_means(written, expected):
         ("- {text: a, weight: nobody}", "nobody", "there is no node 'nobody'"),
         ("- {text: a, weight: 1, stop: -1}", "-1", "the stop -1 is never reached"),
         ("- {text: a, mask: letf}", "letf", "a mask is one of a, l, r"),
+        ("- {text: a, mask: [{b: 1}]}", "[{b", "a mask is one of a, l, r"),
+        ("- {text: a, mask: 3}", "3", "a mask is one of a, l, r"),
         ("- {text: a, mask: left, cutoff: 1 +}", "}", "the formula ends too early"),
         ("- {text: a, mask: {text: b}}", "{text: b", "a mask that is a text needs a cutoff"),
         ("- {text: a, mask: {}}", "{}", "a mask needs a picture or a text"),

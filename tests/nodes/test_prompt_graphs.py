@@ -175,3 +175,9 @@ def test_perceptors_that_differ_are_told(several):
         rendered(several("red").override({"seen.perceptor": "eye"}))
     with pytest.raises(RenderError, match=r"meaning: .*2 perceptors look at the picture, but 1 read"):
         rendered(several("red").override({"story.perceptor": "eye"}))
+
+
+def test_batches_change_no_picture(several):
+    """But for the last bits, throughout a rendering."""
+    whole, parts = (rendered(several("red:1_l | blue:1_r").override({"seen.batches": count})) for count in (1, 5))
+    torch.testing.assert_close(parts, whole, atol=1e-3, rtol=0)
