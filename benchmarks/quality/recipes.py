@@ -33,7 +33,18 @@ PYRAMID: dict[str, dict[str, Any]] = {
 }
 """That of graphs/still.yaml, at a constant rate."""
 
-RECIPES = {"pytti": PYTTI, "pyramid": PYRAMID}
+FAST: dict[str, dict[str, Any]] = {
+    **PYRAMID,
+    "optimise": {"type": "optimize.schedule_free"},
+}
+"""The same with another optimiser."""
+SMART: dict[str, dict[str, Any]] = {
+    **FAST,
+    "crops": {"type": "cutout.smart", "image": "canvas", "count": 12, "size": "eye.size"},
+}
+"""The same with even crops too."""
+
+RECIPES = {"pytti": PYTTI, "pyramid": PYRAMID, "fast": FAST, "smart": SMART}
 
 
 def graph(recipe: str, prompt: str, seed: int) -> dict[str, Any]:
