@@ -281,7 +281,7 @@ def resume(
         on_event: As for `Graph.render`.
         cancelled: As for `Graph.render`.
         graph_folder: Where the graph's relative paths begin. Not given, it is the one that the folder tells, if that is
-            in the present folder or holds the run folder; any other has to be given or allowed.
+            in the present folder; any other has to be given or allowed.
         allow_paths: Other folders that may be read and written.
         allow_network: As for `Graph.render`.
 
@@ -336,7 +336,7 @@ def _resumed(
     plan = graph.plan()
     _check_files(plan.graph, source, allowed)
     if graph_folder is None:
-        _check_source(plan.graph, source, run, allowed)
+        check_source(plan.graph, source, allowed)
     run.replace_graph(graph.yaml)
     run.cut_losses(graph.checked.clock.steps_before(checkpoint.frame) if checkpoint else 0)
     files = FileAccess(source, run.path, allowed=allowed, network=allow_network, graph=graph.yaml)
@@ -351,12 +351,12 @@ def _check_files(graph: CheckedGraph, folder: Path, allowed: Sequence[Path]) -> 
         raise GraphError(in_file_order(missing))
 
 
-def _check_source(graph: CheckedGraph, source: Path, run: RunFolder, allowed: Sequence[Path]) -> None:
-    """Refuse to read where only a run folder says that the graph's folder is."""
-    home, here = source.resolve(), run.path.resolve()
+def check_source(graph: CheckedGraph, source: Path, allowed: Sequence[Path]) -> None:
+    """Refuse to read where only a run folder says that the graph's folder is; raises `UsageError`."""
+    home = source.resolve()
     given = [Path.cwd(), *(path.resolve() for path in allowed)]
     reads = any(file.direction == "input" for node in graph.nodes.values() for _, file, _ in node.files())
-    if reads and not here.is_relative_to(home) and not any(home.is_relative_to(folder) for folder in given):
+    if reads and not any(home.is_relative_to(folder) for folder in given):
         message = f"the graph reads files in {home}, which is not in the present folder"
         raise UsageError(message, hint=f"if it may, add --allow-path {shlex.quote(str(home))}")
 

@@ -1,6 +1,7 @@
 """Tiny nodes, so that the engine can be tested in milliseconds."""
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -248,7 +249,9 @@ class Site:
         """Install a distribution whose module `name` is `source`; more modules by name."""
         module = name.replace("-", "_")
         for stem, text in {module: source, **files}.items():
-            (self.folder / f"{stem}.py").write_text(text, "utf-8")
+            path = self.folder / f"{stem}.py"
+            path.write_text(text, "utf-8")
+            os.utime(path, (1e9, 1e9))  # it has been there for long, and may be remembered
         info = self.folder / f"{module}-{version}.dist-info"
         info.mkdir(exist_ok=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")

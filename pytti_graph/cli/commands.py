@@ -44,7 +44,7 @@ class Commands(MutableMapping[str, Any]):
 
         try:
             made = load(offer.target)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}"
             message = f"the command '{offer.name}' of {plugin} cannot be imported: {reason}"
             raise MissingError(message, hint="see 'pytti-graph plugins'") from error
@@ -70,6 +70,12 @@ def _only(name: str) -> tuple[Plugin, Offer]:
     """The plugin that offers a command; nobody can take one from the built-ins."""
     found = offers().offered("command", name)
     if not found:
+        for plugin in offers().plugins:
+            for failure in plugin.failures:
+                if failure.startswith(f"command '{name}': "):
+                    raise MissingError(
+                        f"a part of {plugin} cannot be used: {failure}", hint="see 'pytti-graph plugins'"
+                    )
         raise KeyError(name)
     if len(found) > 1 and found[0][0].distribution != BUILT_IN:
         owners = " and ".join(str(plugin) for plugin, _ in found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pytti_graph.core.errors import Problem
+from pytti_graph.core.errors import MissingError, Problem
 
 if TYPE_CHECKING:
     from pytti_graph.engine.events import Event
@@ -28,7 +28,7 @@ class Listeners:
         for name, listener in list(self._others.items()):
             try:
                 listener(event)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 del self._others[name]
                 message = f"the listener '{name}' failed, and hears no more: {type(error).__name__}: {error}"
                 self._progress(Warned(Problem(message, severity="warning")))
@@ -43,4 +43,12 @@ def chosen(names: Sequence[str]) -> dict[str, Callable[[Event], None]]:
     """
     from pytti_graph.core.plugins import offers
 
-    return {name: offers().choose("listener", name)() for name in dict.fromkeys((*ALWAYS, *names))}
+    return {name: _made(name, offers().choose("listener", name)) for name in dict.fromkeys((*ALWAYS, *names))}
+
+
+def _made(name: str, listener: Callable[[], Callable[[Event], None]]) -> Callable[[Event], None]:
+    try:
+        return listener()
+    except (Exception, SystemExit) as error:
+        message = f"the listener '{name}' ({listener.__module__}) cannot be made: {type(error).__name__}: {error}"
+        raise MissingError(message, hint="see 'pytti-graph plugins'") from error

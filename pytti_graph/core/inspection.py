@@ -11,13 +11,15 @@ import importlib
 import importlib.util
 import inspect
 import json
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pluggy
 
@@ -32,6 +34,7 @@ KINDS: dict[str, Kind] = {
     "pytti_graph_executors": "executor",
 }
 API_NAME = "pytti_graph_api"
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +50,24 @@ class Plugin:
         return self.value.partition(":")[0].strip()
 
 
-def contents(plugin: Plugin, known: Contents | None = None, *, nodes: bool) -> Contents:
+Trying = Callable[[str], None]
+"""Hears what is going to be imported, so that it can be blamed if nothing is heard any more."""
+
+
+def contents(
+    plugin: Plugin, known: Contents | None = None, *, nodes: bool, trying: Trying = lambda target: None
+) -> Contents:
     """What a plugin offers; whatever goes wrong becomes a failure.
 
     Args:
         plugin: Where to look.
         known: What is known of it already, but for the nodes.
         nodes: Look into its nodes too, which may import heavy modules.
+        trying: Hears what is going to be imported.
     """
     try:
-        found = known if known is not None else _offered(plugin)
-        return _with_nodes(found) if nodes else found
+        found = known if known is not None else _offered(plugin, trying)
+        return _with_nodes(found, trying) if nodes else found
     except (Exception, SystemExit) as error:
         return Contents(failures=(told(error, plugin.module),), nodes=())
 
@@ -87,21 +97,28 @@ def _place(error: BaseException) -> str | None:
 
 
 def source(module: str) -> str | None:
-    """The file of a module, without importing it (but for the packages it is in)."""
+    """The file of a module, without importing it or the packages it is in."""
+    top, _, rest = module.partition(".")
     try:
-        found = importlib.util.find_spec(module)
-    except (Exception, SystemExit):
+        found = importlib.util.find_spec(top)
+    except (ImportError, ValueError, AttributeError):
         return None
-    return found.origin if found is not None and found.has_location else None
+    if found is None or not rest:
+        return found.origin if found is not None and found.has_location else None
+    inside = rest.replace(".", "/")
+    places = [Path(folder, inside) for folder in found.submodule_search_locations or ()]
+    files = [file for place in places for file in (place / "__init__.py", place.with_suffix(".py"))]
+    return next((str(file) for file in files if file.is_file()), None)
 
 
 class _Refused(Exception):
     """A plugin that cannot be used; the message says all."""
 
 
-def _offered(plugin: Plugin) -> Contents:
+def _offered(plugin: Plugin, trying: Trying) -> Contents:
     """What a plugin registers through its hooks; of its other modules only those of commands and such are imported."""
     _check_api(plugin.module)
+    trying(plugin.module)
     module = EntryPoint(plugin.name, plugin.value, hooks.PROJECT).load()
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
@@ -112,14 +129,19 @@ def _offered(plugin: Plugin) -> Contents:
     _check_names(manager, module, plugin)
     found = Contents(hooks=tuple(sorted(caller.name for caller in manager.get_hookcallers(module) or ())))
     targets: list[str] = []
+    failures: list[str] = []
 
     def register(node: str | Callable[..., Any]) -> None:
-        targets.append(node if isinstance(node, str) else spec_of(node).target)
+        try:
+            targets.append(node if isinstance(node, str) else spec_of(node).target)
+        except TypeError as error:
+            failures.append(told(error, plugin.module))
 
     manager.hook.pytti_graph_nodes(register=register)
     offers = [offer for hook, kind in KINDS.items() for offer in _named(manager, hook, kind)]
-    found = replace(found, targets=tuple(dict.fromkeys(targets)))
+    found = replace(found, targets=tuple(dict.fromkeys(targets)), failures=tuple(failures))
     for offer in offers:
+        trying(offer.target)
         found = _summarised(found, offer)
     return found
 
@@ -184,7 +206,10 @@ def _named(manager: pluggy.PluginManager, hook: str, kind: Kind) -> Iterator[Off
 
 
 def _summarised(found: Contents, offer: Offer) -> Contents:
-    """The contents with an offer, if it can be imported."""
+    """The contents with an offer, if its name can be typed and it can be imported."""
+    if not _NAME.fullmatch(offer.name):
+        failure = f"{offer.kind} {offer.name!r}: a name has small letters, digits and hyphens ({offer.target})"
+        return replace(found, failures=(*found.failures, failure))
     try:
         made = load(offer.target)
     except (Exception, SystemExit) as error:
@@ -196,10 +221,11 @@ def _summarised(found: Contents, offer: Offer) -> Contents:
     return replace(found, offers=(*found.offers, replace(offer, summary=summary)))
 
 
-def _with_nodes(found: Contents) -> Contents:
+def _with_nodes(found: Contents, trying: Trying) -> Contents:
     specs: dict[str, NodeSpec] = {}
     failures, warnings = list(found.failures), list(found.warnings)
     for target in found.targets:
+        trying(target)
         try:
             made = load(target)
             spec = spec_of(made)
@@ -233,8 +259,13 @@ def main(arguments: Sequence[str]) -> None:
     with Path(arguments[1]).open("w", encoding="utf-8") as answer:
         for entry in task["plugins"]:
             known = Contents.from_json(entry["known"]) if entry["known"] else None
-            found = contents(Plugin(entry["name"], entry["value"]), known, nodes=task["nodes"])
-            print(json.dumps(found.to_json()), file=answer, flush=True)
+            plugin = Plugin(entry["name"], entry["value"])
+            found = contents(plugin, known, nodes=task["nodes"], trying=partial(_tell, answer, "trying"))
+            _tell(answer, "contents", found.to_json())
+
+
+def _tell(answer: TextIO, key: str, value: Any) -> None:
+    print(json.dumps({key: value}), file=answer, flush=True)
 
 
 if __name__ == "__main__":

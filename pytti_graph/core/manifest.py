@@ -12,12 +12,16 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import platformdirs
 
@@ -25,7 +29,9 @@ from pytti_graph.core import inspection
 from pytti_graph.core.offers import Contents
 
 _CORE = Path(__file__).parent
-_TIMEOUT = 300.0
+_TIMEOUT = 120.0
+_GRAIN = 50_000_000
+"""Nanoseconds that the clock of a file system may be late."""
 _BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.load(open(sys.argv[1], encoding='utf-8'))['path']; "
     "from pytti_graph.core.inspection import main; main(sys.argv[1:])"
@@ -67,10 +73,11 @@ class _Manifest:
     def path(self) -> Path:
         """Its file; plugins of other environments have others."""
         source = self.source
-        places = "\n".join([sys.prefix, source.plugin.value, *_places(source.plugin.module.partition(".")[0])])
-        digest = hashlib.sha256(places.encode()).hexdigest()[:12]
-        folder = Path(platformdirs.user_cache_dir("pytti-graph")) / "manifests"
-        return folder / f"{source.distribution}-{source.version}-{source.plugin.name}-{digest}.json"
+        places = _places(source.plugin.module.partition(".")[0])
+        identity = "\n".join([sys.prefix, source.version, source.plugin.name, source.plugin.value, *places])
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        name = re.sub(r"[^A-Za-z0-9-]", "_", source.distribution)
+        return Path(platformdirs.user_cache_dir("pytti-graph")) / "manifests" / f"{name}-{digest}.json"
 
     def read(self) -> None:
         """Take what is remembered, if it still holds."""
@@ -80,9 +87,15 @@ class _Manifest:
             if data["key"] != self.key():
                 self.contents = None
 
-    def write(self) -> None:
-        """Remember, if the cache can be written; a cache that cannot be written only costs time."""
+    def write(self, since: int) -> None:
+        """Remember, if the cache can be written; a cache that cannot be written only costs time.
+
+        What failed is not remembered, since the cause may go in many ways; nor is what may have been read while it was
+        changed: files that are younger than `since`, in nanoseconds.
+        """
         assert self.contents is not None
+        if self.contents.failures or any(file.time >= since for root in self.roots for file in _files(root)):
+            return
         text = json.dumps({"key": self.key(), "contents": self.contents.to_json()}, indent=1)
         with contextlib.suppress(OSError):
             path = self.path
@@ -92,13 +105,11 @@ class _Manifest:
             temporary.replace(path)
 
     def key(self) -> str:
-        """A digest of the sources; what failed may also work when something else has been installed."""
+        """A digest of the sources."""
         digest = hashlib.sha256(_core_state().encode())
         for root in self.roots:
-            for line in _files(root):
-                digest.update(line.encode())
-        if self.contents is not None and self.contents.failures:
-            digest.update(_environment().encode())
+            for file in _files(root):
+                digest.update(str(file).encode())
         return digest.hexdigest()
 
 
@@ -121,12 +132,18 @@ class Manifests:
         Args:
             nodes: Their nodes are wanted too: looking these up may import torch.
         """
+        since = time.time_ns() - _GRAIN
         stale = [m for m in self._manifests if m.contents is None or (nodes and m.contents.nodes is None)]
         for manifest in (m for m in stale if m.source.trusted):
             manifest.contents = inspection.contents(manifest.source.plugin, manifest.contents, nodes=nodes)
-        _look_up([m for m in stale if not m.source.trusted], nodes=nodes)
+        others = [manifest for manifest in stale if not manifest.source.trusted]
+        _look_up([manifest for manifest in others if manifest.contents is None], nodes=False)
+        if nodes:
+            _look_up(
+                [manifest for manifest in others if manifest.contents and manifest.contents.nodes is None], nodes=True
+            )
         for manifest in stale:
-            manifest.write()
+            manifest.write(since)
         return [manifest.contents or Contents() for manifest in self._manifests]
 
 
@@ -134,18 +151,28 @@ def _look_up(manifests: Sequence[_Manifest], *, nodes: bool) -> None:
     """Look into plugins in another process; whoever ends that process is to blame, and the rest get a new one."""
     left = list(manifests)
     while left:
-        answers, end = _ask(left, nodes=nodes)
+        answers, trying, end = _ask(left, nodes=nodes)
         for manifest, answer in zip(left, answers, strict=False):
             manifest.contents = answer
         left = left[len(answers) :]
-        if left and end is not None:
-            place = inspection.source(left[0].source.plugin.module)
-            left[0].contents = Contents(failures=(f"importing it ended Python: {end} ({place})",), nodes=())
-            left = left[1:]
+        if left:
+            left[0].contents = _without(left[0], trying, end)
+            left = left[0 if nodes and trying else 1 :]
 
 
-def _ask(manifests: Sequence[_Manifest], *, nodes: bool) -> tuple[list[Contents], str | None]:
-    """The answers of one process, and how it ended if it did not come to the end."""
+def _without(manifest: _Manifest, trying: str, end: str) -> Contents:
+    """What is left of a plugin when importing something of it has ended Python."""
+    module = (trying or manifest.source.plugin.module).partition(":")[0]
+    failure = f"importing {trying or module} ended Python: {end} ({inspection.source(module)})"
+    known = manifest.contents
+    if known is None or not trying:
+        return Contents(failures=(failure,), nodes=())
+    targets = tuple(target for target in known.targets if target != trying)
+    return replace(known, targets=targets, failures=(*known.failures, failure))
+
+
+def _ask(manifests: Sequence[_Manifest], *, nodes: bool) -> tuple[list[Contents], str, str]:
+    """The answers of one process; if it did not come to the end, what it imported last, and how it ended."""
     plugins = [
         {
             "name": manifest.source.plugin.name,
@@ -157,27 +184,31 @@ def _ask(manifests: Sequence[_Manifest], *, nodes: bool) -> tuple[list[Contents]
     with tempfile.TemporaryDirectory(prefix="pytti-graph-") as folder:
         task, answer = Path(folder) / "task.json", Path(folder) / "answer.jsonl"
         task.write_text(json.dumps({"path": sys.path, "plugins": plugins, "nodes": nodes}), "utf-8")
-        command = [sys.executable, "-c", _BOOTSTRAP, str(task), str(answer)]
+        # Safe path (-P): the present folder may hold anything. No pipes: a process left behind would hold them open.
+        command = [sys.executable, "-P", "-c", _BOOTSTRAP, str(task), str(answer)]
+        silent = subprocess.DEVNULL
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT)
-            end = f"exit code {done.returncode}"
+            done = subprocess.run(command, stdin=silent, stdout=silent, stderr=silent, timeout=_TIMEOUT)
+            code = done.returncode
+            end = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
         except subprocess.TimeoutExpired:
             end = f"no answer in {_TIMEOUT:.0f} seconds"
         except OSError:  # Python without an executable of its own, inside another program
-            return [inspection.contents(m.source.plugin, m.contents, nodes=nodes) for m in manifests], None
-        return list(_answers(answer)), end
+            return [inspection.contents(m.source.plugin, m.contents, nodes=nodes) for m in manifests], "", ""
+        return *_answers(answer), end
 
 
-def _answers(path: Path) -> Iterator[Contents]:
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        try:
-            yield Contents.from_json(json.loads(line))
-        except (ValueError, KeyError, TypeError):  # it was ended in the middle of a line
-            return
+def _answers(path: Path) -> tuple[list[Contents], str]:
+    """The answers in a file, and what was being imported when it ended."""
+    found: list[Contents] = []
+    trying = ""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # it may have ended in the middle of a line
+        for line in path.read_text("utf-8").splitlines():
+            data = json.loads(line)
+            trying = data.get("trying", "")
+            if "contents" in data:
+                found.append(Contents.from_json(data["contents"]))
+    return found, trying
 
 
 def _places(root: str) -> list[str]:
@@ -191,33 +222,30 @@ def _places(root: str) -> list[str]:
     return [*(found.submodule_search_locations or ()), *([found.origin] if found.has_location and found.origin else ())]
 
 
-def _files(root: str) -> Iterator[str]:
-    """Path, size and time of each source file of a top-level module."""
+class _File(NamedTuple):
+    """A source file as it is now."""
+
+    path: str
+    size: int
+    time: int
+
+
+def _files(root: str) -> Iterator[_File]:
+    """Each source file of a top-level module."""
     for place in _places(root):
         path = Path(place)
-        sources = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-        for file in sources:
-            with contextlib.suppress(OSError):
-                state = file.stat()
-                yield f"{file} {state.st_size} {state.st_mtime_ns}\n"
+        yield from map(_state, sorted(path.rglob("*.py")) if path.is_dir() else [path])
+
+
+def _state(path: Path) -> _File:
+    try:
+        state = path.stat()
+    except OSError:
+        return _File(str(path), -1, 0)
+    return _File(str(path), state.st_size, state.st_mtime_ns)
 
 
 @functools.cache
 def _core_state() -> str:
     """The code that manifests are made by."""
-    return "".join([sys.version, *_files_of(_CORE)])
-
-
-def _files_of(folder: Path) -> Iterator[str]:
-    for file in sorted(folder.glob("*.py")):
-        state = file.stat()
-        yield f"{file} {state.st_size} {state.st_mtime_ns}\n"
-
-
-def _environment() -> str:
-    """The distributions that are installed, by the names of their metadata folders."""
-    names: list[str] = []
-    for folder in sys.path:
-        with contextlib.suppress(OSError):
-            names += [path.name for path in Path(folder).iterdir() if path.suffix in (".dist-info", ".egg-info")]
-    return "\n".join(sorted(names))
+    return "\n".join([sys.version, *(str(_state(file)) for file in sorted(_CORE.glob("*.py")))])

@@ -8,8 +8,9 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from pytti_graph.core.errors import Position, UsageError
@@ -32,7 +33,8 @@ def with_files(registry: Registry, paths: Iterable[Path]) -> Registry:
     Raises:
         UsageError: A file cannot be run, holds no nodes, or offers a type that there is already.
     """
-    for path in _files(paths):
+    once = {path.resolve(): path for path in _files(paths)}
+    for path in once.values():
         nodes = _nodes(_run(path), path)
         for made in nodes:
             _check_new(registry, spec_of(made), path)
@@ -69,7 +71,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
 def _run(path: Path) -> ModuleType:
     """Run a file as a module of its own."""
     name = f"pytti_graph_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path, loader=_loader(name, path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=_SourceLoader(name, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -86,10 +88,12 @@ def _run(path: Path) -> ModuleType:
     return module
 
 
-def _loader(name: str, path: Path) -> Any:
-    from importlib.machinery import SourceFileLoader
+class _SourceLoader(SourceFileLoader):
+    """Runs what stands in the file, never compiled code that lies beside it."""
 
-    return SourceFileLoader(name, str(path))
+    def get_code(self, fullname: str) -> CodeType:
+        """The code of the file as it is now."""
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def _line(error: BaseException, path: Path) -> int:
@@ -103,6 +107,9 @@ def _nodes(module: ModuleType, path: Path) -> list[Callable[..., Any]]:
     if not found:
         hint = 'decorate a function with @node("family.name")'
         raise UsageError(f"{path} offers no nodes", hint=hint)
+    types = [spec_of(made).type for made in found]
+    if twice := [type for type in types if types.count(type) > 1]:
+        raise UsageError(f"{path} offers {twice[0]} twice", hint="give one of the nodes another name")
     return found
 
 

@@ -180,6 +180,8 @@ def node(
         TypeError: A parameter has no annotation or one that no argument can have, the name is not `family.name`, or a
             migration is not from a former version.
     """
+    if not isinstance(type, str):
+        raise TypeError("@node needs the name of the node: @node('family.name')")
     if not _TYPE_NAME.fullmatch(type):
         raise TypeError(f"'{type}' is not a node type name; write it as 'family.name' in lower case")
     known = dict(sorted((migrations or {}).items()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from typing import Any
@@ -101,7 +101,7 @@ class Registry:
             return made
         try:
             found: Callable[..., Any] = load(spec.target)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             origin = self.plugin_of(spec) or spec.target
             raise MissingError(
                 f"{spec.type} of {origin} cannot be imported: {type(error).__name__}: {error}",
@@ -146,7 +146,7 @@ class Registry:
         built_in = [(plugin, offer) for plugin, offer in found if plugin.distribution == BUILT_IN]
         match built_in or found:
             case []:
-                known = [offer.name for _, offer in self.offered(kind)]
+                known = list(dict.fromkeys(offer.name for _, offer in self.offered(kind)))
                 hint = did_you_mean(name, known) or f"there are {', '.join(known) or 'none'}"
                 raise UsageError(f"there is no {kind} '{name}'", hint=hint)
             case [(plugin, offer)]:
@@ -160,7 +160,7 @@ class Registry:
 def _imported(plugin: Plugin, offer: Offer) -> Any:
     try:
         return load(offer.target)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise MissingError(
             f"the {offer.kind} '{offer.name}' of {plugin} cannot be imported: {type(error).__name__}: {error}",
             hint="see 'pytti-graph plugins'",
@@ -176,7 +176,7 @@ def installed() -> Registry:
         for type in plugin.specs:
             offering[type].append(plugin)
     specs = {type: owners[0].specs[type] for type, owners in offering.items() if _is_clear(owners)}
-    return Registry(specs, tuple(_with_clashes(plugin, offering) for plugin in plugins))
+    return Registry(specs, tuple(_with_clashes(plugin, offering, plugins) for plugin in plugins))
 
 
 @functools.cache
@@ -196,12 +196,22 @@ def _is_clear(owners: Sequence[Plugin]) -> bool:
     return len(owners) == 1 or owners[0].distribution == BUILT_IN
 
 
-def _with_clashes(plugin: Plugin, offering: Mapping[str, Sequence[Plugin]]) -> Plugin:
+def _with_clashes(plugin: Plugin, offering: Mapping[str, Sequence[Plugin]], plugins: Sequence[Plugin]) -> Plugin:
+    if plugin.distribution == BUILT_IN:
+        return plugin
     warnings = [
         f"{type} is offered by {' and '.join(map(str, others))} too; write '{plugin.distribution}/{type}' for this one"
         for type in plugin.specs
-        if plugin.distribution != BUILT_IN and (others := [other for other in offering[type] if other is not plugin])
+        if (others := [other for other in offering[type] if other is not plugin])
     ]
+    for offer in plugin.offers:
+        names = [
+            str(p)
+            for p in plugins
+            for o in p.offers
+            if p is not plugin and (o.kind, o.name) == (offer.kind, offer.name)
+        ]
+        warnings += [f"the {offer.kind} '{offer.name}' is offered by {' and '.join(names)} too"] if names else []
     return replace(plugin, warnings=(*plugin.warnings, *warnings))
 
 
@@ -212,7 +222,25 @@ def _manifests() -> manifest.Manifests:
 
 def _plugins(*, nodes: bool) -> list[Plugin]:
     known = _manifests()
-    return [_plugin(source, found) for source, found in zip(known.sources, known.contents(nodes=nodes), strict=True)]
+    found = [_plugin(source, found) for source, found in zip(known.sources, known.contents(nodes=nodes), strict=True)]
+    return [*_once(found), *_damaged()]
+
+
+def _once(plugins: Iterable[Plugin]) -> Iterator[Plugin]:
+    """The plugins, each without what another entry point of its distribution offers already."""
+    taken: dict[tuple[str, str, str], str] = {}
+    for plugin in plugins:
+        failures = list(plugin.failures)
+
+        def is_new(kind: str, name: str, target: str, plugin: Plugin = plugin, failures: list[str] = failures) -> bool:
+            first = taken.setdefault((plugin.distribution, kind, name), f"{target} of the entry point '{plugin.name}'")
+            if first.split(" ")[0] != target:
+                failures.append(f"{target}: the {kind} '{name}' is offered by {first} already")
+            return first == f"{target} of the entry point '{plugin.name}'"
+
+        specs = {type: spec for type, spec in plugin.specs.items() if is_new("node", type, spec.target)}
+        offers = tuple(offer for offer in plugin.offers if is_new(offer.kind, offer.name, offer.target))
+        yield replace(plugin, specs=specs, offers=offers, failures=tuple(failures))
 
 
 def _plugin(source: manifest.Source, contents: Contents) -> Plugin:
@@ -240,11 +268,34 @@ def _sources() -> list[manifest.Source]:
     """Entry points of all distributions, built-ins first, then by name."""
     found: dict[tuple[str, str], manifest.Source] = {}
     for distribution in metadata.distributions():
-        if not (entry_points := distribution.entry_points.select(group=hooks.PROJECT)):
-            continue
+        try:
+            sources = list(_sources_of(distribution))
+        except Exception:
+            continue  # `_damaged` tells
+        for source in sources:
+            found.setdefault((source.distribution, source.plugin.name), source)
+    return [found[key] for key in sorted(found, key=lambda key: (key[0] != BUILT_IN, key))]
+
+
+def _sources_of(distribution: metadata.Distribution) -> Iterator[manifest.Source]:
+    if entry_points := distribution.entry_points.select(group=hooks.PROJECT):
         about = distribution.metadata
+        name, version = str(about["Name"] or _folder(distribution)), str(about["Version"] or "")
         for entry_point in entry_points:
             plugin = EntryPoint(entry_point.name, entry_point.value)
-            source = manifest.Source(about["Name"], about["Version"], plugin, trusted=about["Name"] == BUILT_IN)
-            found.setdefault((source.distribution, entry_point.name), source)
-    return [found[key] for key in sorted(found, key=lambda key: (key[0] != BUILT_IN, key))]
+            yield manifest.Source(name, version, plugin, trusted=name == BUILT_IN)
+
+
+def _damaged() -> Iterator[Plugin]:
+    """Distributions whose metadata cannot be read, and which may be plugins."""
+    for distribution in metadata.distributions():
+        try:
+            list(_sources_of(distribution))
+        except Exception as error:
+            failure = f"its metadata is damaged: {type(error).__name__}: {error} ({distribution.locate_file('')})"
+            yield Plugin("", _folder(distribution), "", failures=(failure,))
+
+
+def _folder(distribution: metadata.Distribution) -> str:
+    """The name of the folder with the metadata: all that is known of a distribution that does not say its name."""
+    return str(getattr(distribution, "_path", "")).replace("\\", "/").rpartition("/")[2] or "a distribution"

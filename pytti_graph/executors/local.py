@@ -22,6 +22,7 @@ _POLL = 0.2
 _PATIENCE = 5.0
 _STOP = "stop"
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
+_SAFE = "PYTHONSAFEPATH"
 OPTIONS = ("threads",)
 
 
@@ -176,7 +177,7 @@ class _Worker:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, threads, gpu), daemon=True)
-        with _unheard_interrupts():
+        with _safe_path(), _unheard_interrupts():
             self._process.start()
         theirs.close()
 
@@ -235,6 +236,19 @@ def _unheard_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Processes started now do not take modules from the present folder, which may hold anything."""
+    before = os.environ.get(_SAFE)
+    os.environ[_SAFE] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_SAFE]
+        if before is not None:
+            os.environ[_SAFE] = before
 
 
 # In the process

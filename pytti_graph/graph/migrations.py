@@ -99,7 +99,7 @@ def _step(node: NodeText, spec: NodeSpec, version: int, registry: Registry) -> N
     before = {name: entry.value.plain() for name, entry in node.arguments.items()}
     try:
         after = dict(registry.migration(spec, version)(dict(before)))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"the migration of {spec.type} from version {version} failed: {type(error).__name__}: {error}"
         hint = f"this is a bug of {registry.plugin_of(spec) or spec.type}"
         raise GraphError([Problem(message, node.position, node.id, hint=hint)]) from error

@@ -34,7 +34,10 @@ def check_requirements(document: Document) -> None:
 def _requirements(value: Value) -> Iterator[tuple[Requirement, Value]]:
     for entry in value.data if isinstance(value.data, tuple) else (value,):
         try:
-            yield Requirement(entry.data if isinstance(entry.data, str) else ""), entry
+            requirement = Requirement(entry.data if isinstance(entry.data, str) else "")
+            if requirement.url:  # what a graph says must not become advice to install something from anywhere
+                raise InvalidRequirement(requirement.url)
+            yield requirement, entry
         except InvalidRequirement:
             message = f"requires: '{entry.data}' is not" if isinstance(entry.data, str) else "requires: expected"
             message += " the name of a distribution"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytti_graph.api import Graph
+from pytti_graph.api import Graph, check_source
 from pytti_graph.core.errors import Interrupted, Problem, UsageError
 from pytti_graph.executors.tasks import Executor, Task
 from pytti_graph.graph.document import dump, parse_document
@@ -120,6 +120,7 @@ class Sweep:
         graph = Graph(document, registry=registry, folder=source)
         sweep = cls(graph, axes, draft=draft, frames=frames, allow_paths=allow_paths, node_files=node_files)
         sweep._folder, sweep._settings = found, recorded
+        check_source(graph.checked, source, [Path(path) for path in allow_paths])
         return sweep
 
     @property

@@ -74,6 +74,8 @@ def _path(path: str) -> str:
 def _check_values(path: str, values: Sequence[Value]) -> None:
     if not values:
         raise UsageError(f"'{path}' has no values", hint=f"write {path}=[...] with one value or more")
+    if any(value.data is None for value in values):
+        raise UsageError(f"'{path}' has an empty value", hint="give each value, or leave it out")
     seen: set[str] = set()
     for text in map(flow, values):
         if text in seen:

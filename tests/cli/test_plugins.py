@@ -122,6 +122,27 @@ def test_a_file_that_cannot_be_used(cli, beside, text, message):
     assert outcome.err == message
 
 
+def test_compiled_code_beside_a_file_is_not_run(cli, beside):
+    """What is run is what stands in the file."""
+    import importlib.util
+    import py_compile
+
+    evil = Path("evil.py")
+    evil.write_text("raise SystemExit('the compiled code was run')")
+    cached = Path(importlib.util.cache_from_source("nodes/bright.py"))
+    cached.parent.mkdir()
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(str(evil), cfile=str(cached), invalidation_mode=mode)
+    assert cli("check", "light.yaml", "--nodes", "nodes").code == 0
+
+
+def test_one_type_twice_in_a_file(cli, beside):
+    """Neither is taken by chance; the same file twice is the same file."""
+    assert cli("check", "light.yaml", "--nodes", "nodes", "--nodes", "./nodes/bright.py").code == 0
+    Path("nodes/bright.py").write_text(BRIGHT + BRIGHT.partition("\n\n")[2].replace("def bright", "def other"))
+    assert "nodes/bright.py offers loss.bright twice" in cli("check", "light.yaml", "--nodes", "nodes").err
+
+
 def test_a_path_without_nodes(cli, graph):
     """Nothing there, or an empty folder."""
     assert cli("check", "light.yaml", "--nodes", "gone.py").err.startswith("error: cannot read gone.py")
@@ -244,7 +265,34 @@ def test_a_command_that_cannot_be_imported_is_told_by_plugins(cli, site, install
     site.install("polite", COMMAND.format("gone"))
     installed()
     assert "greet" not in cli("--help").out
-    assert "command 'greet': ModuleNotFoundError: No module named 'gone'" in cli("plugins").err
+    failure = "command 'greet': ModuleNotFoundError: No module named 'gone'"
+    assert failure in cli("plugins").err
+    assert failure in cli("greet").err
+    assert cli("greet").code == 4
+
+
+def test_a_listener_that_cannot_be_made(cli, site, installed):
+    """The error names it, and comes before rendering."""
+    site.install("counting", LISTENER.format("counting", "pass").replace("self.frames = 0", "raise SystemExit(3)"))
+    installed()
+    outcome = cli("run", "film.yaml", "--listen", "tally")
+    assert outcome.code == 4
+    assert "the listener 'tally' (counting) cannot be made: SystemExit: 3" in outcome.err
+
+
+def test_commands_that_cannot_be_typed_are_refused(cli, site, installed):
+    """They would only garble the help."""
+    site.install("polite", COMMAND.format("polite").replace('"greet"', '"--help me"'))
+    installed()
+    assert "command '--help me': a name has small letters, digits and hyphens" in cli("plugins").err
+
+
+def test_plugins_tells_of_clashes(cli, site, installed):
+    """Of commands and the like too."""
+    for name in ("polite", "civil"):
+        site.install(name, COMMAND.format(name))
+    installed()
+    assert "warning: polite 1.0: the command 'greet' is offered by civil 1.0 too" in cli("plugins").err
 
 
 # Listeners

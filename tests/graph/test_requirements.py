@@ -30,7 +30,7 @@ def test_another_version_is_refused():
         Graph.parse(GRAPH.format("[pytti-graph>=99]")).plan()
 
 
-@pytest.mark.parametrize("requires", ["[12]", "[a b]", "{a: b}", "['']"])
+@pytest.mark.parametrize("requires", ["[12]", "[a b]", "{a: b}", "['']", "['evil @ http://x/y.zip']"])
 def test_what_is_no_requirement_is_refused(requires):
     with pytest.raises(GraphError, match="requires"):
         Graph.parse(GRAPH.format(requires)).plan()

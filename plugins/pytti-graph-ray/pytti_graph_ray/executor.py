@@ -20,6 +20,7 @@ from pytti_graph_ray.options import Options
 
 NAME = "pytti-graph-ray"
 STOP, CONNECTED = "stop", "connected"
+_SAFE = "PYTHONSAFEPATH"
 WHERE = "does 'ray status' know it? if it asks for a token, set RAY_AUTH_MODE=token"
 RESUME = "what is finished is kept; when the cluster is back, 'pytti-graph resume' renders the rest"
 _TOLD = re.compile(r"\] (?:\w+\.\w+:\d+: )?(\S.*?)(?:\. |\.?$)")
@@ -63,7 +64,7 @@ class _Driver:
         from pytti_graph_ray.driver import drive
 
         self._process = context.Process(target=drive, args=(theirs, options, tuple(tasks), log), daemon=True)
-        with _unheard_interrupts():
+        with _safe_path(), _unheard_interrupts():
             self._process.start()
         theirs.close()
 
@@ -117,6 +118,19 @@ def lost(left: int, words: str) -> RenderError:
     """The error to raise when the cluster has gone away."""
     message = f"{NAME}: the Ray cluster went away with {left} variations not finished"
     return RenderError(f"{message}: {words}" if words else message, hint=RESUME)
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """Processes started now do not take modules from the present folder, which may hold anything."""
+    before = os.environ.get(_SAFE)
+    os.environ[_SAFE] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_SAFE]
+        if before is not None:
+            os.environ[_SAFE] = before
 
 
 @contextlib.contextmanager

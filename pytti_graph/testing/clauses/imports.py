@@ -25,7 +25,7 @@ def light(distribution: str) -> Iterator[str]:
     """
     for module in modules(distribution):
         done = subprocess.run(
-            [sys.executable, "-c", _CODE.format(module=module)], capture_output=True, text=True, check=False
+            [sys.executable, "-P", "-c", _CODE.format(module=module)], capture_output=True, text=True, check=False
         )
         if done.returncode == 3:
             yield (
