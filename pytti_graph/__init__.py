@@ -53,7 +53,9 @@ from pytti_graph.core.types import (
 
 if TYPE_CHECKING:
     from pytti_graph.api import Graph, Job, resume
+    from pytti_graph.core.formulas import TextSyntaxError, parse_formula
     from pytti_graph.core.plugins import Registry, installed
+    from pytti_graph.core.scenes import TextFormula
     from pytti_graph.engine.events import Checkpointed, Ended, Event, Frame, FrameDone, Prepared, Stepped, Warned
     from pytti_graph.executors import (
         Executor,
@@ -74,6 +76,7 @@ _API = ("Graph", "Job", "resume")
 _EVENTS = ("Checkpointed", "Ended", "Event", "Frame", "FrameDone", "Prepared", "Stepped", "Warned")
 _PLUGINS = ("Registry", "installed")
 _EXECUTORS = ("Executor", "Noted", "Outcome", "Progressed", "Started", "Task", "TaskEvent", "render_task")
+_TEXTS = ("TextSyntaxError", "parse_formula")
 _SWEEPS = ("Result", "Sweep", "Variation")
 _LATE = (
     dict.fromkeys(_API, "pytti_graph.api")
@@ -81,7 +84,8 @@ _LATE = (
     | dict.fromkeys(_PLUGINS, "pytti_graph.core.plugins")
     | dict.fromkeys(_EXECUTORS, "pytti_graph.executors")
     | dict.fromkeys(_SWEEPS, "pytti_graph.sweeps")
-    | {"resample": "pytti_graph.nodes.motion"}
+    | dict.fromkeys(_TEXTS, "pytti_graph.core.formulas")
+    | {"TextFormula": "pytti_graph.core.scenes", "resample": "pytti_graph.nodes.motion"}
 )
 
 
@@ -146,7 +150,9 @@ __all__ = [
     "Sweep",
     "Task",
     "TaskEvent",
+    "TextFormula",
     "TextParser",
+    "TextSyntaxError",
     "UsageError",
     "Variation",
     "Warned",
@@ -155,6 +161,7 @@ __all__ = [
     "hookimpl",
     "installed",
     "node",
+    "parse_formula",
     "render_task",
     "resample",
     "resume",

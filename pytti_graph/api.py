@@ -327,6 +327,7 @@ def _resumed(
         threads, chosen_device, precision = record["threads"], device or settings["device"], settings["precision"]
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{run.path / 'run.json'} is damaged: {type(error).__name__} {error}") from None
+    _check_node_files(record, registry if registry is not None else installed())
     document = replace(parse_document(run.graph, str(run.path / "graph.yaml")), name=run.path.name)
     graph = Graph(document, registry=registry, folder=source)
     chosen = choose(chosen_device, precision)
@@ -343,6 +344,16 @@ def _resumed(
     warnings = [] if threads == torch.get_num_threads() else [_other_threads(threads)]
     rendering = Rendering(plan, graph.registry, seed, chosen, files, run, checkpoint, warnings=warnings)
     return Job(rendering, fresh=False, on_event=on_event, cancelled=cancelled)
+
+
+def _check_node_files(record: Mapping[str, Any], registry: Registry) -> None:
+    """Refuse to go on without the node files that a rendering was begun with; what a run folder names is never run."""
+    nodes = record.get("nodes")
+    for node in nodes.values() if isinstance(nodes, dict) else ():
+        file, type = (node.get("file"), node.get("type")) if isinstance(node, dict) else (None, None)
+        if isinstance(file, str) and isinstance(type, str) and registry.find(type) is None:
+            message = f"this rendering was begun with {type} of {file}, which is code"
+            raise UsageError(message, hint=f"if you trust it, add --nodes {shlex.quote(file)}")
 
 
 def _check_files(graph: CheckedGraph, folder: Path, allowed: Sequence[Path]) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from pytti_graph.cli.options import Json, Nodes, Verbose
 from pytti_graph.cli.options import registry as known
-from pytti_graph.core.errors import UsageError, did_you_mean
+from pytti_graph.core.errors import Problem, UsageError, did_you_mean
 from pytti_graph.core.offers import Kind
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def plugins(json: Json = False, verbose: Verbose = False) -> None:
     from rich.text import Text
 
     from pytti_graph.cli import output
-    from pytti_graph.core.plugins import installed
+    from pytti_graph.core.plugins import ONLY, installed, unknown_names
 
     found = installed().plugins
     if json:
@@ -89,6 +89,9 @@ def plugins(json: Json = False, verbose: Verbose = False) -> None:
         return
     output.say(Text("\n").join(line for origin, own in groupby(found, str) for line in _listing(origin, list(own))))
     _say_failures(found)
+    output.say_problems(
+        Problem(f"{ONLY} names '{name}', which is not installed", severity="warning") for name in unknown_names()
+    )
 
 
 def _listing(origin: str, plugins: list[Plugin]) -> Iterator[Text]:
@@ -127,7 +130,6 @@ def _plugin_json(plugin: Plugin) -> dict[str, Any]:
 
 def _say_failures(plugins: Iterable[Plugin]) -> None:
     from pytti_graph.cli.output import say_problems
-    from pytti_graph.core.errors import Problem
 
     def problems() -> Iterator[Problem]:
         for plugin in plugins:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -256,12 +257,26 @@ def _plugin(source: manifest.Source, contents: Contents) -> Plugin:
     )
 
 
+def unknown_names() -> list[str]:
+    """What `PYTTI_GRAPH_PLUGINS` names that is not installed."""
+    known = {_normal(name) for source in _sources() for name in (source.plugin.name, source.distribution)}
+    return sorted(_chosen() - known)
+
+
 def _wanted(sources: Iterable[manifest.Source]) -> Iterable[manifest.Source]:
-    only = os.environ.get(ONLY)
-    if only is None:
+    if ONLY not in os.environ:
         return sources
-    names = {name.strip() for name in only.split(",")}
-    return (source for source in sources if source.trusted or names & {source.plugin.name, source.distribution})
+    names = _chosen()
+    return (s for s in sources if s.trusted or names & {_normal(s.plugin.name), _normal(s.distribution)})
+
+
+def _chosen() -> set[str]:
+    return {_normal(name.strip()) for name in os.environ.get(ONLY, "").split(",") if name.strip()}
+
+
+def _normal(name: str) -> str:
+    """One spelling for each name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _sources() -> list[manifest.Source]:

@@ -52,7 +52,7 @@ def _node(
     if written > spec.version:
         message = f"this graph needs version {written} of {spec.type}, and version {spec.version} is installed"
         owner = registry.plugin_of(spec)
-        hint = f"type: pip install --upgrade {owner.distribution}" if owner else None
+        hint = f"type: pip install --upgrade {owner.distribution}" if owner and owner.version else None
         raise GraphError([Problem(message, node.type.position, node.id, "type", hint)])
     return _brought_forward(node, spec, written, registry, warnings)
 
@@ -94,7 +94,8 @@ def _step(node: NodeText, spec: NodeSpec, version: int, registry: Registry) -> N
     if version not in spec.migrations:
         owner = registry.plugin_of(spec)
         message = f"written for version {version} of {spec.type}, which version {spec.version} cannot read"
-        hint = f"install an older {owner.distribution}, or write the node anew" if owner else None
+        older = f"install an older {owner.distribution}, or " if owner and owner.version else ""
+        hint = f"{older}write the node anew"
         raise GraphError([Problem(message, node.type.position, node.id, "type", hint)])
     before = {name: entry.value.plain() for name, entry in node.arguments.items()}
     try:

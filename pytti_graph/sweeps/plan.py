@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from pytti_graph.api import Graph
-from pytti_graph.core.errors import GraphError, Problem
+from pytti_graph.core.errors import GraphError, Problem, UsageError
 from pytti_graph.graph.document import value_of
 from pytti_graph.graph.scalars import flow
 from pytti_graph.graph.values import Value
 from pytti_graph.sweeps.vary import Axes
 
+MOST = 10_000
+"""Variations of one sweep."""
 _DIGITS = 3
 _LONGEST_VALUE, _LONGEST_NAME = 40, 100
 _UNSAFE = re.compile(r"[^\w.+-]+")
@@ -67,8 +70,13 @@ def variations(graph: Graph, axes: Axes, *, draft: bool, frames: int | None) -> 
         frames: Number of frames of all, or None to leave it.
 
     Raises:
+        UsageError: There are too many combinations.
         GraphError: Values that do not fit, or graphs that are not valid; carries all problems of all variations.
     """
+    count = math.prod(map(len, axes.values()))
+    if count > MOST:
+        message = f"that makes {count:,} variations, and {MOST:,} are the most"
+        raise UsageError(message, hint="give fewer values, or make several sweeps")
     combinations = list(itertools.product(*axes.values()))
     made, report = [], _Report(len(combinations))
     for number, values in enumerate(combinations, 1):

@@ -93,7 +93,9 @@ def test_every_command_that_reads_graphs_takes_node_files(cli, beside):
 def test_a_rendering_with_a_node_file_resumes_with_it(cli, beside):
     """A run folder never makes code run by itself."""
     assert cli("run", "light.yaml", "-o", "out", "--nodes", "nodes", "-q").code == 0
-    assert cli("resume", "out").code == 3
+    refused = cli("resume", "out")
+    assert refused.code == 2
+    assert "loss.bright of nodes/bright.py, which is code; if you trust it, add --nodes nodes/bright.py" in refused.err
     assert cli("resume", "out", "--nodes", "nodes", "-q").code == 0
 
 
@@ -178,6 +180,15 @@ def test_no_plugins(cli, graph, site, installed):
     for words in (("--no-plugins", "check", "light.yaml"), ("check", "light.yaml", "--no-plugins")):
         assert "plugins are switched off here" in cli(*words).err
     assert cli("check", "light.yaml").code == 0
+
+
+def test_the_choice_of_plugins_takes_any_spelling_and_tells_of_misspelt_ones(cli, site, installed):
+    """A name that means nothing would silently switch everything off."""
+    site.install("pytti-graph-bright", HOOKS.format("pytti_graph_bright") + BRIGHT)
+    installed(["PyTTI_graph.bright", "pytti-graph-brihgt"])
+    outcome = cli("plugins")
+    assert "loss.bright" in outcome.out
+    assert outcome.err == "warning: PYTTI_GRAPH_PLUGINS names 'pytti-graph-brihgt', which is not installed\n"
 
 
 def test_a_plugin_that_failed_is_named_where_its_node_is_missing(cli, graph, site, installed):

@@ -171,3 +171,30 @@ def test_help_imports_nothing_heavy(folder):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_too_many_variations(cli):
+    """Before anything is made of them."""
+    numbers = f"[{', '.join(map(str, range(200)))}]"
+    outcome = cli(
+        "sweep", "film.yaml", "--vary", f"seed={numbers}", "--vary", f"clock.steps={numbers.replace('[0, ', '[')}"
+    )
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: that makes 39,800 variations, and 10,000 are the most")
+
+
+def test_a_value_that_is_empty(cli):
+    """It would mean nothing for most settings."""
+    assert "'seed' has an empty value" in cli("sweep", "film.yaml", "--vary", "seed=[null]").err
+
+
+def test_a_sweep_folder_does_not_say_which_folder_may_be_read(cli, tmp_path_factory):
+    """It may be somebody else's; in the folder where one stands, it just works."""
+    assert cli("sweep", "film.yaml", "--vary", "seed=[1]", "-o", "out", "-q").code == 0
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    Path("red.png").rename(elsewhere / "red.png")
+    plan = json.loads(Path("out/sweep.json").read_text())
+    Path("out/sweep.json").write_text(json.dumps({**plan, "graph_folder": str(elsewhere)}))
+    outcome = cli("resume", "out")
+    assert outcome.code == 2
+    assert f"the graph reads files in {elsewhere}" in outcome.err
