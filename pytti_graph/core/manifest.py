@@ -81,11 +81,14 @@ class _Manifest:
 
     def read(self) -> None:
         """Take what is remembered, if it still holds."""
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        try:
             data = json.loads(self.path.read_text("utf-8"))
-            self.contents = Contents.from_json(data["contents"])
-            if data["key"] != self.key():
-                self.contents = None
+            self.contents = Contents.from_json(data["contents"])  # its key depends on what it is made of
+            holds = data["key"] == self.key()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            holds = False
+        if not holds:
+            self.contents = None
 
     def write(self, since: int) -> None:
         """Remember, if the cache can be written; a cache that cannot be written only costs time.
