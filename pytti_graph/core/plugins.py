@@ -229,18 +229,18 @@ def _plugins(*, nodes: bool) -> list[Plugin]:
 
 def _once(plugins: Iterable[Plugin]) -> Iterator[Plugin]:
     """The plugins, each without what another entry point of its distribution offers already."""
-    taken: dict[tuple[str, str, str], str] = {}
+    taken: dict[tuple[str, str, str], tuple[str, str]] = {}
     for plugin in plugins:
-        failures = list(plugin.failures)
-
-        def is_new(kind: str, name: str, target: str, plugin: Plugin = plugin, failures: list[str] = failures) -> bool:
-            first = taken.setdefault((plugin.distribution, kind, name), f"{target} of the entry point '{plugin.name}'")
-            if first.split(" ")[0] != target:
-                failures.append(f"{target}: the {kind} '{name}' is offered by {first} already")
-            return first == f"{target} of the entry point '{plugin.name}'"
-
-        specs = {type: spec for type, spec in plugin.specs.items() if is_new("node", type, spec.target)}
-        offers = tuple(offer for offer in plugin.offers if is_new(offer.kind, offer.name, offer.target))
+        failures, kept = list(plugin.failures), set()
+        offered = [("node", type, spec.target) for type, spec in plugin.specs.items()]
+        for kind, name, target in [*offered, *((o.kind, o.name, o.target) for o in plugin.offers)]:
+            first, entry = taken.setdefault((plugin.distribution, kind, name), (target, plugin.name))
+            if entry == plugin.name:
+                kept.add((kind, name))
+            elif first != target:
+                failures.append(f"{target}: the {kind} '{name}' is {first} of the entry point '{entry}' already")
+        specs = {type: spec for type, spec in plugin.specs.items() if ("node", type) in kept}
+        offers = tuple(offer for offer in plugin.offers if (offer.kind, offer.name) in kept)
         yield replace(plugin, specs=specs, offers=offers, failures=tuple(failures))
 
 

@@ -247,9 +247,7 @@ def test_two_entry_points_of_one_distribution(site, installed):
     registry = installed()
     assert registry.find("double.node").target == "double_nodes:made"
     failures = [failure for plugin in registry.plugins for failure in plugin.failures]
-    assert failures == [
-        "third:made: the node 'double.node' is offered by double_nodes:made of the entry point 'first' already"
-    ]
+    assert failures == ["third:made: the node 'double.node' is double_nodes:made of the entry point 'first' already"]
 
 
 def test_a_damaged_cache_only_costs_time(site, installed, tmp_path):
