@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -110,7 +112,7 @@ def encode(frames: Sequence[Path], path: Path, rate: Fraction, codec: Codec, qua
     first = next(pictures)
     options = {"movflags": "+faststart"} if path.suffix.lower() in (".mp4", ".mov") else {}
     try:
-        with av.open(str(path), "w", options=options) as container:
+        with _usual_priority(), av.open(str(path), "w", options=options) as container:
             stream = _stream(container, encoder, rate, quality, first.shape)
             for index, pixels in enumerate(chain([first], pictures)):
                 container.mux(stream.encode(_converted(pixels, encoder.pixels, index, rate)))
@@ -119,6 +121,24 @@ def encode(frames: Sequence[Path], path: Path, rate: Fraction, codec: Codec, qua
         raise
     except av.FFmpegError as error:
         raise RenderError(f"the film {path.name} cannot be encoded: {error}") from error
+
+
+@contextlib.contextmanager
+def _usual_priority() -> Iterator[None]:
+    """Give this thread back the priority that it has now.
+
+    SVT-AV1 makes the thread that calls it a real-time one where the user is root, as in containers; from then on, all
+    that it starts would starve the rest of the machine.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, policy, parameters)
 
 
 def _stream(container: Any, encoder: Encoder, rate: Fraction, quality: Quality, shape: tuple[int, ...]) -> Any:

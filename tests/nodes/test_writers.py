@@ -1,5 +1,6 @@
 """Frames and films on disk."""
 
+import os
 from fractions import Fraction
 
 import av
@@ -263,3 +264,16 @@ def test_a_codec_that_cannot_hold_the_picture_is_told_on_the_first_frame():
     check_size(256, 255, "h264")
     with pytest.raises(RenderError, match="h264 cannot hold pictures of 20000 x 20000 pixels"):
         check_size(20000, 20000, "h264")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="this system tells no priorities")
+@pytest.mark.parametrize("codec", ["h264", "av1", "vp9"])
+def test_encoding_leaves_the_priority_of_the_program_alone(tmp_path, codec):
+    """Some encoders make it a real-time one, which starves the rest of the machine."""
+    before = os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
+    paths = []
+    for index in range(3):
+        paths.append(tmp_path / f"{index:05d}.png")
+        Image.new("RGB", (64, 64), (40 * index, 90, 120)).save(paths[-1])
+    encode(paths, tmp_path / "film.mkv", Fraction(12), codec, "small")
+    assert (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) == before
