@@ -74,6 +74,25 @@ def frame_rate(fps: float) -> Fraction:
     return rate
 
 
+@contextlib.contextmanager
+def _usual_priority() -> Iterator[None]:
+    """Give this thread back the priority that it has now.
+
+    SVT-AV1 makes the thread that calls it a real-time one where the user is root, as in containers; from then on, all
+    that it starts would starve the rest of the machine.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, policy, parameters)
+
+
+@_usual_priority()
 def check_size(width: int, height: int, codec: Codec) -> None:
     """Try whether a codec takes pictures of this size; raises `RenderError` if not."""
     encoder = CODECS[codec]
@@ -92,6 +111,7 @@ def check_size(width: int, height: int, codec: Codec) -> None:
         raise RenderError(message, argument="codec", hint=hint) from error
 
 
+@_usual_priority()
 def encode(frames: Sequence[Path], path: Path, rate: Fraction, codec: Codec, quality: Quality) -> None:
     """Make a film.
 
@@ -112,7 +132,7 @@ def encode(frames: Sequence[Path], path: Path, rate: Fraction, codec: Codec, qua
     first = next(pictures)
     options = {"movflags": "+faststart"} if path.suffix.lower() in (".mp4", ".mov") else {}
     try:
-        with _usual_priority(), av.open(str(path), "w", options=options) as container:
+        with av.open(str(path), "w", options=options) as container:
             stream = _stream(container, encoder, rate, quality, first.shape)
             for index, pixels in enumerate(chain([first], pictures)):
                 container.mux(stream.encode(_converted(pixels, encoder.pixels, index, rate)))
@@ -121,24 +141,6 @@ def encode(frames: Sequence[Path], path: Path, rate: Fraction, codec: Codec, qua
         raise
     except av.FFmpegError as error:
         raise RenderError(f"the film {path.name} cannot be encoded: {error}") from error
-
-
-@contextlib.contextmanager
-def _usual_priority() -> Iterator[None]:
-    """Give this thread back the priority that it has now.
-
-    SVT-AV1 makes the thread that calls it a real-time one where the user is root, as in containers; from then on, all
-    that it starts would starve the rest of the machine.
-    """
-    if not hasattr(os, "sched_getscheduler"):
-        yield
-        return
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, policy, parameters)
 
 
 def _stream(container: Any, encoder: Encoder, rate: Fraction, quality: Quality, shape: tuple[int, ...]) -> Any:

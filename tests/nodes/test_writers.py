@@ -275,5 +275,6 @@ def test_encoding_leaves_the_priority_of_the_program_alone(tmp_path, codec):
     for index in range(3):
         paths.append(tmp_path / f"{index:05d}.png")
         Image.new("RGB", (64, 64), (40 * index, 90, 120)).save(paths[-1])
+    check_size(64, 64, codec)
     encode(paths, tmp_path / "film.mkv", Fraction(12), codec, "small")
     assert (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority) == before
