@@ -144,7 +144,7 @@ else:
     FormulaValues = Annotated[Any, Injected("FormulaValues")]
     """The values of the formulas of the text argument of the same name."""
     Parameters = Annotated[Any, Injected("Parameters")]
-    """A `ParameterSet`: every trainable parameter that an optimiser's losses reach."""
+    """A `ParameterSet`: every trainable parameter that an optimiser's losses reach, or of those that `images` names."""
 
 
 class Perceptor(ABC):
