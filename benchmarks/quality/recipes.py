@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 SIZE = 256
-FOREVER = 1_000_000
-"""Steps: the clock on the wall ends a rendering, not these."""
 
 COMMON: dict[str, dict[str, Any]] = {
     "eye": {"type": "perceptor.imagenet"},
@@ -47,10 +45,10 @@ SMART: dict[str, dict[str, Any]] = {
 RECIPES = {"pytti": PYTTI, "pyramid": PYRAMID, "fast": FAST, "smart": SMART}
 
 
-def graph(recipe: str, prompt: str, seed: int) -> dict[str, Any]:
-    """A graph that makes one picture until it is stopped."""
+def graph(recipe: str, prompt: str, seed: int, steps: int) -> dict[str, Any]:
+    """A graph that makes one picture in some steps."""
     changes = RECIPES[recipe]
     nodes = {id: {**COMMON.get(id, {}), **changes.get(id, {})} for id in {**COMMON, **changes}}
     nodes["canvas"] |= {"width": SIZE, "height": SIZE}
     nodes["story"] |= {"scenes": prompt}
-    return {"seed": seed, "clock": {"steps": FOREVER}, "nodes": nodes}
+    return {"seed": seed, "clock": {"steps": steps}, "nodes": nodes}

@@ -45,7 +45,7 @@ def render(folder: Path, checkpoint_seconds: float) -> None:
 def finish(folder: Path) -> None:
     """Resume a folder."""
     torch.set_num_threads(1)
-    for _ in resume(folder).frames():
+    for _ in resume(folder, graph_folder=folder.parent).frames():
         pass
 
 
