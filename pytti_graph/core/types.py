@@ -207,6 +207,7 @@ class Cutouts:
         operations: Applied in order to the sampled crops [N, 3, size, size].
         others: Where several perceptors look, the crops of the second and the following ones. What changes crops need
             not know of it: the engine has each perceptor's changed on their own.
+        weights: How much each crop counts [N], at least 0, or None if all count alike. Only ratios matter.
     """
 
     image: Tensor
@@ -215,6 +216,7 @@ class Cutouts:
     border: BorderMode
     operations: tuple[Callable[[Tensor], Tensor], ...] = ()
     others: tuple[Cutouts, ...] = ()
+    weights: Tensor | None = None
 
     @property
     def each(self) -> tuple[Cutouts, ...]:
@@ -244,12 +246,14 @@ class Seen:
         transforms: [N, 3, 3], from crop to picture coordinates, as in `Cutouts`.
         border: What crops that stick out saw, as in `Cutouts`.
         others: Where several perceptors look, what the second and the following ones see.
+        weights: How much each crop counts [N], or None if all count alike, as in `Cutouts`.
     """
 
     embeddings: Tensor
     transforms: Tensor
     border: BorderMode = "clamp"
     others: tuple[Seen, ...] = ()
+    weights: Tensor | None = None
 
     @property
     def each(self) -> tuple[Seen, ...]:

@@ -115,7 +115,8 @@ def _seen(perceptor: Perceptor, cutouts: Cutouts, batches: int) -> Seen:
             argument="cutouts",
             hint="give 'size' of the cutouts as the perceptor's, as in 'size: eye.size'",
         )
-    return Seen(_embedded(perceptor, render(cutouts), batches), cutouts.transforms, cutouts.border)
+    embeddings = _embedded(perceptor, render(cutouts), batches)
+    return Seen(embeddings, cutouts.transforms, cutouts.border, weights=cutouts.weights)
 
 
 def _embedded(perceptor: Perceptor, crops: Tensor, batches: int) -> Tensor:

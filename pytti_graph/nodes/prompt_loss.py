@@ -14,9 +14,10 @@ from pytti_graph.nodes.prompt_masks import crop_weights
 def prompts(seen: Seen, prompts: Prompts, weight: Number = 1.0) -> Loss:
     """Pull what is seen towards the prompts.
 
-    Prompts with a negative weight push it away. A prompt is compared with every crop, and the mean counts; if it has a
-    mask, the mean over the crops that the mask lets through, so that the mask says where a prompt pulls and not how
-    hard. Where no crop is let through, it does not pull. With several perceptors the mean of what they say counts.
+    Prompts with a negative weight push it away. A prompt is compared with every crop, and the mean counts, to which
+    crops add by their weights, if they have any; if the prompt has a mask, the mean over the crops that the mask lets
+    through, so that the mask says where a prompt pulls and not how hard. Where no crop is let through, it does not
+    pull. With several perceptors the mean of what they say counts.
 
     Args:
         seen: What a perceptor sees.
@@ -46,8 +47,8 @@ def _pull(seen: Seen, prompts: Prompts, weight: float) -> Tensor:
     signed = prompts.weights.sign() * distance
     stopped = torch.where(signed > prompts.stops, signed, prompts.stops.detach())
     pulls = prompts.weights.abs() * stopped
-    if any(prompts.masks):
-        return weight * (pulls * crop_weights(prompts.masks, seen)).sum()
+    if any(prompts.masks) or seen.weights is not None:
+        return weight * (pulls * crop_weights(prompts.masks or (None,), seen)).sum()
     return weight * pulls.mean(0).sum()
 
 

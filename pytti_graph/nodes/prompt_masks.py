@@ -24,10 +24,13 @@ _FINEST = 128
 def crop_weights(masks: tuple[CropMask | None, ...], seen: Seen) -> Tensor:
     """How much each crop counts for each prompt: [N, P], not negative, each prompt's sum 1, or 0 if no crop counts.
 
-    So a prompt pulls as hard whether many crops fall into its mask or few.
+    A crop counts by its own weight and by the mask. So a prompt pulls as hard whether many crops fall into its mask or
+    few.
     """
     everywhere = seen.transforms.new_ones(len(seen.transforms))
     counts = torch.stack([everywhere if mask is None else mask(seen) for mask in masks], 1)
+    if seen.weights is not None:
+        counts = counts * seen.weights.unsqueeze(1)
     return counts / counts.sum(0).clamp(min=torch.finfo(counts.dtype).tiny)
 
 

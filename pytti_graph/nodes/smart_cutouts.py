@@ -27,6 +27,7 @@ def smart(
     detail: Annotated[Number, Bounds(ge=0, le=1)] = 1.0,
     border: Annotated[float, Bounds(ge=0, le=1)] = 0.1,
     border_mode: BorderMode = "mirror",
+    coherence: Annotated[Number, Bounds(ge=0)] = 0.0,
     perceptor: list[Perceptor] | None = None,
 ) -> Cutouts:
     """Cut squares out of the picture: some of the whole, the rest spread evenly over places and scales.
@@ -45,12 +46,18 @@ def smart(
             begins as a whole, and its details come later.
         border: How far crops may stick out, as a part of their own side.
         border_mode: What crops that stick out see: mirror, smear, wrap or black; with clamp they stay inside.
+        coherence: How much more large crops count than small ones: a crop counts by its side to this power, so at 2 by
+            the area that it shows. At 0 all count alike. Large crops know whether the picture holds together, small
+            ones only whether their detail is right; with "2*(1 - progress)" details have more say towards the end.
         perceptor: The network that looks at the crops, or several; needed if `size` is not given.
     """
     sizes = crop_sizes(size, perceptor)
     whole = min(count, round(overview * count))
     return Cutouts.of_each(
-        [_cut(image, stream, side, count - whole, whole, smallest**detail, border, border_mode) for side in sizes]
+        [
+            _cut(image, stream, side, count - whole, whole, smallest**detail, border, border_mode, coherence)
+            for side in sizes
+        ]
     )
 
 
@@ -63,6 +70,7 @@ def _cut(
     smallest: float,
     border: float,
     border_mode: BorderMode,
+    coherence: float,
 ) -> Cutouts:
     height, width = image.shape[-2:]
     sides = torch.cat([_stratified(stream, parts, smallest), 1 + _WOBBLE * (stream.uniform(whole) - 0.5)])
@@ -79,7 +87,15 @@ def _cut(
     transforms = torch.zeros(len(side), 3, 3, device=side.device, dtype=side.dtype)
     transforms[:, 0, 0], transforms[:, 1, 1], transforms[:, 2, 2] = scale[:, 0], scale[:, 1], 1
     transforms[:, 0, 2], transforms[:, 1, 2] = centre[:, 0], centre[:, 1]
-    return Cutouts(image, transforms, size, border_mode)
+    return Cutouts(image, transforms, size, border_mode, weights=coherent(sides, coherence) if coherence else None)
+
+
+def coherent(sides: Tensor, coherence: float) -> Tensor:
+    """How much crops of these sides [N] count: side ** coherence, divided by the mean of that, so their mean is 1.
+
+    As a softmax of logarithms it neither overflows nor vanishes, however small the sides.
+    """
+    return len(sides) * torch.softmax(coherence * sides.log(), 0)
 
 
 def _stratified(stream: Stream, count: int, smallest: float) -> Tensor:

@@ -73,6 +73,13 @@ def test_a_mask_chooses_crops(line, device):
     assert float(Aesthetic(line, device).forward(view, level=4, weight=1, mask=left)) == pytest.approx(1, abs=0.01)
 
 
+def test_crops_count_by_their_weights(line, device):
+    one, other = (float(Aesthetic(line, device).forward(seen(row), level=4)) for row in ([1.0, 0, 0], [0.0, 1, 0]))
+    view = replace(seen([1.0, 0, 0], [0.0, 1, 0]), weights=torch.tensor([3.0, 1.0]))
+    assert one != pytest.approx(other)
+    assert float(Aesthetic(line, device).forward(view, level=4)) == pytest.approx((3 * one + other) / 4)
+
+
 def test_what_several_perceptors_see_is_refused(line, device):
     view = seen([1.0, 0, 0])
     with pytest.raises(UsageError, match="one perceptor"):

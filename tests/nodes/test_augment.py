@@ -1,6 +1,7 @@
 """Augmentations: each one's geometry and distribution, and that operations are pure."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -256,3 +257,22 @@ def test_erased_areas_can_be_chosen(stream):
     assert 0.02 < area.min() < area.max() < 0.07
     with pytest.raises(UsageError, match="smallest"):
         erasing.erase(plain(torch.zeros(1, 3, 8, 8)), stream, smallest=0.5, largest=0.2)
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        classic,
+        blurring.blur,
+        colours.colour,
+        colours.grey,
+        erasing.erase,
+        geometry.affine,
+        geometry.flip,
+        geometry.perspective,
+        noise.noise,
+    ],
+)
+def test_crops_count_as_before(natural, stream, augment):
+    weights = torch.tensor([1.0, 2, 3])
+    assert augment(replace(plain(natural(16, 16)), weights=weights), stream).weights is weights

@@ -100,3 +100,74 @@ def test_perceptors_are_averaged():
 def test_prompts_must_be_read_by_as_many_perceptors():
     with pytest.raises(UsageError, match="2 perceptors look at the picture, but 1 read the prompts"):
         prompt_loss.prompts(replace(seen(0), others=(seen(1),)), prompts([3]))
+
+
+def left(view):
+    """A mask that lets half of the first crop through, and all of the others but the last."""
+    share = torch.ones(len(view.embeddings), dtype=torch.float64)
+    share[0], share[-1] = 0.5, 0
+    return share
+
+
+def pull(view, weights, masks=()):
+    """The loss of crops that count by weights, and its gradient."""
+    embeddings = view.embeddings.detach().requires_grad_()
+    read = replace(prompts([90, 60], [1.0, -0.5]), masks=masks)
+    loss = prompt_loss.prompts(replace(view, embeddings=embeddings, weights=weights), read)
+    loss.backward()
+    return loss.detach(), embeddings.grad
+
+
+WEIGHTS = st.lists(st.floats(0.01, 100), min_size=4, max_size=4).map(lambda w: torch.tensor(w, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("masks", [(), (left, None), (left, left)])
+@settings(max_examples=20, deadline=None)
+@given(weight=st.floats(0.01, 100))
+def test_crops_that_count_alike_count_as_without_weights(masks, weight):
+    view = seen(0, 30, 100, -50)
+    for found, wanted in zip(pull(view, torch.full((4,), weight), masks), pull(view, None, masks), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("masks", [(), (left, None)])
+@settings(max_examples=20, deadline=None)
+@given(weights=WEIGHTS, scale=st.floats(1e-3, 1e3))
+def test_only_ratios_of_weights_matter(masks, weights, scale):
+    view = seen(0, 30, 100, -50)
+    for found, wanted in zip(pull(view, scale * weights, masks), pull(view, weights, masks), strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
+@settings(max_examples=20, deadline=None)
+@given(weights=st.lists(st.integers(0, 4), min_size=3, max_size=3).filter(any))
+def test_a_crop_of_weight_n_counts_as_n_crops(weights):
+    degrees = (0, 30, 100)
+    repeated = seen(*[angle for angle, times in zip(degrees, weights, strict=True) for _ in range(times)])
+    found, _ = pull(seen(*degrees), torch.tensor(weights, dtype=torch.float64))
+    torch.testing.assert_close(found, pull(repeated, None)[0])
+
+
+def test_weights_and_masks_multiply():
+    """Of each crop counts its weight times what the mask lets through, of the sum of these."""
+    d = [math.radians(angle) ** 2 / 2 for angle in (90, 60, 10)]
+    read = replace(prompts([90]), masks=(left,))
+    loss = prompt_loss.prompts(replace(seen(0, 30, 80), weights=torch.tensor([4.0, 1.0, 9.0])), read)
+    assert float(loss) == pytest.approx((4 * 0.5 * d[0] + 1 * d[1]) / (4 * 0.5 + 1))
+
+
+def test_crops_of_no_weight_do_not_pull():
+    loss, gradient = pull(seen(0, 30), torch.zeros(2))
+    assert float(loss) == 0
+    assert not gradient.any()
+
+
+@pytest.mark.parametrize("masks", [(), (left, None)])
+def test_gradient_of_weighted_crops(masks):
+    weights = torch.tensor([3.0, 1.0, 0.5], dtype=torch.float64)
+    read = replace(prompts([90, 60], [1.0, 0.5]), masks=masks)
+
+    def loss(embeddings):
+        return prompt_loss.prompts(Seen(embeddings, torch.eye(3).double().repeat(3, 1, 1), weights=weights), read)
+
+    assert torch.autograd.gradcheck(loss, circle(0, 30, 100).requires_grad_())

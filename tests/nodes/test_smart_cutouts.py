@@ -2,10 +2,15 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pytti_graph import UsageError
-from pytti_graph.nodes.smart_cutouts import smart
-from pytti_graph.testing import stream, tiny_image
+from pytti_graph import Graph, Prompts, Stepped, UsageError, installed
+from pytti_graph.nodes.cutouts import encode
+from pytti_graph.nodes.prompt_loss import prompts
+from pytti_graph.nodes.smart_cutouts import coherent, smart
+from pytti_graph.testing import TinyPerceptor, stream, tiny_image
+from pytti_graph.testing.tiny import NODES
 
 
 def cut(height=64, width=96, **arguments):
@@ -73,3 +78,83 @@ def test_any_count_is_kept(count, overview):
 def test_a_size_or_a_perceptor_is_needed():
     with pytest.raises(UsageError, match="size"):
         smart(tiny_image(), stream())
+
+
+def test_without_coherence_there_are_no_weights():
+    crops, _ = cut(coherence=0.0)
+    assert crops.weights is None
+    assert torch.equal(crops.transforms, cut(coherence=2.0)[0].transforms)
+
+
+@pytest.mark.parametrize("coherence", [0.5, 1.0, 3.0])
+def test_crops_count_by_their_side(coherence):
+    """As powers of their sides, whose mean is 1."""
+    crops, sides = cut(count=12, smallest=0.1, coherence=coherence)
+    wanted = sides**coherence
+    torch.testing.assert_close(crops.weights, wanted / wanted.mean(), rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=30), st.floats(0, 1000))
+def test_coherence_is_finite_and_has_mean_1(sides, coherence):
+    sides = torch.tensor(sides)
+    weights = coherent(sides, coherence)
+    assert weights.isfinite().all()
+    assert (weights >= 0).all()
+    assert float(weights.mean()) == pytest.approx(1, rel=1e-4)
+    assert (weights[sides.argsort()].diff() >= 0).all()  # a larger crop never counts less
+
+
+def test_each_perceptor_has_weights_of_its_own():
+    crops = smart(tiny_image(), stream(), count=6, coherence=2, perceptor=[TinyPerceptor(8), TinyPerceptor(6)])
+    seen = encode([TinyPerceptor(8), TinyPerceptor(6)], crops)
+    for cutouts, view in zip(crops.each, seen.each, strict=True):
+        assert view.weights is cutouts.weights
+    assert not torch.equal(seen.weights, seen.others[0].weights)
+
+
+@pytest.mark.parametrize("batches", [2, 5])
+def test_batches_change_nothing_of_weighted_crops(batches):
+    def gradient(batches):
+        image = tiny_image(24, 24).requires_grad_()
+        crops = smart(image, stream(), 8, count=7, coherence=2)
+        view = encode([TinyPerceptor()], crops, batches)
+        prompts(view, Prompts(view.embeddings.detach()[:2].roll(1, 1), torch.ones(2), torch.zeros(2))).backward()
+        return image.grad
+
+    torch.testing.assert_close(gradient(batches), gradient(1), rtol=1e-4, atol=1e-7)
+
+
+def test_coherence_is_a_formula_of_progress():
+    """At a coherence of 0 in its second step, the same losses as without any; in the first, others."""
+
+    def losses(coherence):
+        graph = Graph.build(
+            {
+                "seed": 1,
+                "clock": {"steps": 2},
+                "nodes": {
+                    "eye": {"type": "tiny.perceptor"},
+                    "story": {"type": "prompt.scenes", "perceptor": "eye", "scenes": "a castle:1_l | fog:0.5"},
+                    "canvas": {"type": "tiny.canvas"},
+                    "crops": {"type": "cutout.smart", "image": "canvas", "perceptor": "eye", "coherence": coherence},
+                    "shaken": {"type": "augment.classic", "cutouts": "crops"},
+                    "seen": {"type": "encode.cutouts", "perceptor": "eye", "cutouts": "shaken", "batches": 3},
+                    "meaning": {"type": "loss.prompts", "seen": "seen", "prompts": "story"},
+                    "optimise": {"type": "optimize.adam", "losses": ["meaning"], "learning_rate": 1e-9},
+                },
+            },
+            registry=installed().with_nodes(*NODES),
+        )
+        found = []
+
+        def listen(event):
+            if isinstance(event, Stepped):
+                found.append(event.read_losses()["meaning"])
+
+        list(graph.render(output="canvas", on_event=listen))
+        return found
+
+    falling, none = losses("4*(1 - 2*progress)"), losses(0)
+    assert falling[0] != pytest.approx(none[0], rel=1e-4)
+    assert falling[1] == pytest.approx(none[1], rel=1e-5)

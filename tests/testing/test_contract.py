@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from pytti_graph import (
     Bounds,
     Clock,
+    Cutouts,
     Device,
     Files,
     FormulaValues,
@@ -214,6 +216,27 @@ def test_values_of_motions_take_points_and_the_size():
 
 
 # Arguments
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda weights: weights[:-1], "weights has shape [2]; make it [3]"),
+        (lambda weights: weights - 1.5, "weights are negative for some crops"),
+        (lambda weights: weights / 0, "weights holds numbers that are not finite"),
+    ],
+)
+def test_values_of_crops_have_their_weights(change, message):
+    @node("cutout.weighed")
+    def weighed(cutouts: Cutouts) -> Cutouts:
+        """Weigh crops.
+
+        Args:
+            cutouts: The crops.
+        """
+        return replace(cutouts, weights=change(torch.ones(len(cutouts.transforms), device=cutouts.image.device)))
+
+    assert message in only(violations(weighed, allowed={"cutout.weighed": ["graph", "gradients"]}), "values")
 
 
 def parse_badly(text, variables):

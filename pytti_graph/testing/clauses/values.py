@@ -103,6 +103,7 @@ def _cutouts(value: Any) -> Iterator[str]:
     yield from (f"image {what}" for what in _tensor(value.image, (1, 3, None, None)))
     wrong = [f"transforms {what}" for what in _tensor(value.transforms, (None, 3, 3))]
     yield from wrong
+    yield from _crop_weights(value.weights, len(value.transforms))
     if value.border not in get_args(BorderMode):
         yield f"border is '{value.border}'; it is one of {', '.join(get_args(BorderMode))}"
     elif not wrong:
@@ -118,6 +119,17 @@ def _seen(value: Any) -> Iterator[str]:
         return
     yield from (f"embeddings {what}" for what in _unit_vectors(value.embeddings))
     yield from (f"transforms {what}" for what in _tensor(value.transforms, (len(value.embeddings), 3, 3)))
+    yield from _crop_weights(value.weights, len(value.embeddings))
+
+
+def _crop_weights(weights: Any, count: int) -> Iterator[str]:
+    """What is wrong with the weights of so many crops, if they have any."""
+    if weights is None:
+        return
+    if wrong := list(_tensor(weights, (count,))):
+        yield from (f"weights {what}" for what in wrong)
+    elif count and float(weights.min()) < 0:
+        yield "weights are negative for some crops; a crop counts 0 or more"
 
 
 def _prompts(value: Any) -> Iterator[str]:
