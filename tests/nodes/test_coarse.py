@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytti_graph import Graph, Prompts, installed
+from pytti_graph import Graph, Prompts, PyttiGraphError, installed
 from pytti_graph.nodes.coarse import coarse, coarse_size
 from pytti_graph.nodes.cutouts import classic, encode, render
 from pytti_graph.nodes.prompt_loss import prompts
@@ -167,3 +167,29 @@ def test_every_image_model_can_be_seen_coarsely(model):
     [frame] = graph.render(output="canvas")
     assert frame.tensor.shape == (1, 3, 32, 48)
     assert frame.tensor.isfinite().all()
+
+
+def test_crops_become_larger_while_a_picture_is_made():
+    """Their size is a formula; a perceptor that looks at one size alone says at which."""
+    nodes = {
+        "eye": {"type": "perceptor.imagenet", "size": 48},
+        "story": {"type": "prompt.scenes", "perceptor": "eye", "scenes": "a castle"},
+        "canvas": {"type": "tiny.canvas"},
+        "crops": {
+            "type": "cutout.smart",
+            "image": "canvas",
+            "size": "round(eye.size*min(1, 0.7 + progress))",
+            "count": 2,
+        },
+        "shaken": {"type": "augment.classic", "cutouts": "crops"},
+        "seen": {"type": "encode.cutouts", "perceptor": "eye", "cutouts": "shaken"},
+        "meaning": {"type": "loss.prompts", "seen": "seen", "prompts": "story"},
+        "optimise": {"type": "optimize.adam", "losses": ["meaning"]},
+    }
+    registry = installed().with_nodes(*NODES)
+    graph = Graph.build({"seed": 1, "clock": {"steps": 3}, "nodes": nodes}, registry=registry)
+    [frame] = graph.render(output="canvas")
+    assert frame.tensor.isfinite().all()
+    nodes["eye"] = {"type": "tiny.perceptor"}
+    with pytest.raises(PyttiGraphError, match="the crops are 6 px wide, but tiny looks at 8 px"):
+        list(Graph.build({"seed": 1, "clock": {"steps": 3}, "nodes": nodes}, registry=registry).render(output="canvas"))
