@@ -152,17 +152,23 @@ class Perceptor(ABC):
 
     Attributes:
         size: Side of the square crops it looks at, in pixels.
+        smallest: Side of the smallest crops that it can look at instead, in less time and seeing less; or None if all
+            must be of `size`.
         name: What it is called in messages and in `run.json`.
         weights: File names of its weights and their sha256 sums.
     """
 
     size: int
+    smallest: int | None = None
     name: str
     weights: Mapping[str, str]
 
     @abstractmethod
     def encode_images(self, images: Tensor) -> Tensor:
-        """Embed crops [N, 3, size, size], sRGB 0..1, as unit vectors [N, D] (float32), with gradients."""
+        """Embed crops [N, 3, size, size], sRGB 0..1, as unit vectors [N, D] (float32), with gradients.
+
+        If it has a `smallest`, the crops may be of any side from that to `size`.
+        """
 
     @abstractmethod
     def encode_texts(self, texts: Sequence[str]) -> Tensor:

@@ -52,6 +52,7 @@ NODES = (
     "pytti_graph.nodes.masks:half",
     "pytti_graph.nodes.masks:ellipse",
     "pytti_graph.nodes.masks:combine",
+    "pytti_graph.nodes.coarse:coarse",
     "pytti_graph.nodes.compositions:tile",
     "pytti_graph.nodes.compositions:symmetry",
     "pytti_graph.nodes.compositions:inpaint",

@@ -95,6 +95,23 @@ def test_crops_of_another_size_are_refused():
         cutouts.encode([Eye()], made)
 
 
+class Flexible(Eye):
+    smallest = 4
+
+
+@pytest.mark.parametrize("size", [4, 6, 8])
+def test_a_perceptor_that_can_looks_at_smaller_crops(stream, size):
+    made = cutouts.classic(torch.zeros(1, 3, 32, 32), stream, size, count=3)
+    assert cutouts.encode([Flexible()], made, 2).embeddings.shape == (3, 3)
+
+
+@pytest.mark.parametrize("size", [3, 9])
+def test_but_at_no_smaller_or_larger_ones(stream, size):
+    made = cutouts.classic(torch.zeros(1, 3, 32, 32), stream, size, count=3)
+    with pytest.raises(UsageError, match=f"the crops are {size} px wide, but eye looks at 4 to 8 px"):
+        cutouts.encode([Flexible()], made)
+
+
 def test_several_perceptors_get_crops_of_their_own(stream):
     large, small = Eye(), Eye()
     large.size = 16

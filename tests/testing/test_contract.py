@@ -187,9 +187,28 @@ class Crowded(TinyPerceptor):
         return torch.nn.functional.normalize(super().encode_texts(texts) + len(texts), dim=-1)
 
 
+class Narrowed(TinyPerceptor):
+    """Says it can look at smaller crops, and sees them in fewer dimensions."""
+
+    smallest = 2
+
+    def encode_images(self, images):
+        if images.shape[-1] == self.size:
+            return super().encode_images(images)
+        return torch.nn.functional.normalize(images.mean((2, 3)), dim=-1)
+
+
+class Grown(TinyPerceptor):
+    """Says that its smallest crops are its largest."""
+
+    smallest = 20
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
+        (Narrowed, "can look at crops of 2 px, as it says, but what it sees there has 3 dimensions in the place of 12"),
+        (Grown, "'smallest' is from 1 to its size, 8"),
         (Blind, r"embeddings of texts \(encode_texts\) are no unit vectors"),
         (Crowded, "embeds a text otherwise when others are given with it"),
     ],

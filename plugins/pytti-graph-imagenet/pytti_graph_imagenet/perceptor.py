@@ -33,6 +33,7 @@ class ImageNetPerceptor(Perceptor):
     """
 
     name = "imagenet"
+    smallest = MIN_SIZE
     weights: Mapping[str, str] = {file.name: file.sha256 for file in (LITE0, MINILM, TOKENIZER)}
 
     def __init__(
@@ -62,8 +63,10 @@ class ImageNetPerceptor(Perceptor):
         return cls(ImageTower.load(device, dtype), TextTower.load(), ClassNames.load(), device, size)
 
     def encode_images(self, images: Tensor) -> Tensor:
-        """Return unit vectors [N, 1000] (float32) of pictures [N, 3, size, size] in 0..1 sRGB; differentiable."""
-        assert images.shape[1:] == (3, self.size, self.size), f"{tuple(images.shape)} is not [N, 3, size, size]"
+        """Return unit vectors [N, 1000] (float32) of square pictures [N, 3, S, S] in 0..1 sRGB; differentiable."""
+        side = images.shape[-1]
+        assert images.shape[1:] == (3, side, side), f"{tuple(images.shape)} is not [N, 3, S, S]"
+        assert self.smallest <= side <= self.size, f"{side} px is not from {self.smallest} to {self.size} px"
         return direction(self._tower(images))
 
     def features(self, images: Tensor) -> list[Tensor]:

@@ -92,6 +92,16 @@ def test_embeddings_are_unit_vectors(perceptor: ImageNetPerceptor) -> None:
     torch.testing.assert_close(torch.cat([images, texts]).norm(dim=1), torch.ones(5))
 
 
+def test_smaller_crops_show_the_same_thing(perceptor: ImageNetPerceptor) -> None:
+    """What it sees at half the side is nearer to what it sees at the full side than to anything else there."""
+    waves = [torch.linspace(0, turns, SIZE).sin().expand(3, SIZE, SIZE) for turns in (9, 40)]
+    full = torch.stack([*waves, waves[0].mT]) / 2 + 0.5
+    half = perceptor.encode_images(torch.nn.functional.avg_pool2d(full, 2))
+    assert half.shape == (3, 1000)
+    torch.testing.assert_close(half.norm(dim=1), torch.ones(3))
+    assert (half @ perceptor.encode_images(full).T).argmax(1).tolist() == [0, 1, 2]
+
+
 def test_no_texts_is_an_empty_batch(perceptor: ImageNetPerceptor) -> None:
     """An empty list keeps its second dimension."""
     assert perceptor.encode_texts([]).shape == (0, CLASSES)

@@ -176,8 +176,23 @@ def _perceptor(value: Any) -> Iterator[str]:
     yield from (f"embeddings of texts (encode_texts) {what}" for what in _unit_vectors(texts, len(TEXTS)))
     if images.shape[-1] != texts.shape[-1]:
         yield f"embeds pictures in {images.shape[-1]} dimensions and texts in {texts.shape[-1]}; they share one space"
+    elif odd := _smaller(value, images.shape[-1]):
+        yield f"can look at crops of {value.smallest} px, as it says, but what it sees there {odd}"
     elif not torch.allclose(value.encode_texts([TEXTS[1]])[0], texts[1], atol=1e-4):
         yield "embeds a text otherwise when others are given with it (encode_texts); encode each text on its own"
+
+
+def _smaller(perceptor: Perceptor, dimensions: int) -> str | None:
+    """What is wrong with what a perceptor sees in the smallest crops that it says it can look at, or None."""
+    if perceptor.smallest is None:
+        return None
+    if not 1 <= perceptor.smallest <= perceptor.size:
+        return f"is nothing: 'smallest' is from 1 to its size, {perceptor.size}"
+    with torch.no_grad():
+        images = perceptor.encode_images(shown(perceptor.smallest, torch.empty(0)))
+    if images.shape[-1] != dimensions:
+        return f"has {images.shape[-1]} dimensions in the place of {dimensions}"
+    return next(_unit_vectors(images, 2), None)
 
 
 def _article(noun: str) -> str:
