@@ -31,18 +31,16 @@ PYRAMID: dict[str, dict[str, Any]] = {
 }
 """That of graphs/still.yaml, at a constant rate."""
 
-FAST: dict[str, dict[str, Any]] = {
-    **PYRAMID,
-    "optimise": {"type": "optimize.schedule_free"},
+RECOMMENDED: dict[str, dict[str, Any]] = {
+    "canvas": {"type": "image.fourier"},
+    "crops": {"type": "cutout.smart", "image": "canvas", "count": 12, "size": "eye.size", "coherence": 2},
+    "shaken": {"type": "augment.classic", "cutouts": "crops", "rotate": 6, "erase": 0},
+    "smooth": {"weight": 0.3},
+    "optimise": {"type": "optimize.schedule_free", "weight_decay": 0.1},
 }
-"""The same with another optimiser."""
-SMART: dict[str, dict[str, Any]] = {
-    **FAST,
-    "crops": {"type": "cutout.smart", "image": "canvas", "count": 12, "size": "eye.size"},
-}
-"""The same with even crops too."""
+"""Waves, even crops of which large ones count more, and an optimiser that pulls what nobody needs to grey."""
 
-RECIPES = {"pytti": PYTTI, "pyramid": PYRAMID, "fast": FAST, "smart": SMART}
+RECIPES = {"pytti": PYTTI, "pyramid": PYRAMID, "recommended": RECOMMENDED}
 
 
 def graph(recipe: str, prompt: str, seed: int, steps: int) -> dict[str, Any]:
