@@ -30,6 +30,8 @@ test_contract = contract(
     "pytti-graph",
     examples={
         "picture.tile": {"overlap": 4},
+        "picture.coarse": {"image": {"type": "tiny.image", "width": 32, "height": 24}, "resolution": 0.7},
+        "cutout.smart": {"coherence": 1},
         "image.latent": {"model": "random"},
         "image.network": {"start_steps": 5, "units": 16},
         "prompt.pictures": {"folder": HERE},

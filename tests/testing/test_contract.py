@@ -484,6 +484,22 @@ def test_device_tries_motions_too():
     )
 
 
+def test_device_finds_crops_that_wait():
+    """Although they have a number, their size, which is known."""
+
+    @node("cutout.waiting")
+    def waiting(cutouts: Cutouts) -> Cutouts:
+        """Turn crops by what they show.
+
+        Args:
+            cutouts: The crops.
+        """
+        return cutouts.transformed(torch.eye(3, device=cutouts.image.device) * float(cutouts.image.detach().mean()))
+
+    found = violations(waiting, allowed={"cutout.waiting": ["gradients"]})
+    assert "it waits for the accelerator" in only(found, "device")
+
+
 def test_device_lets_single_numbers_and_copies_pass():
     def fine(image: Image) -> Image:
         weights = torch.linspace(0, 1, 16).tolist()

@@ -114,8 +114,9 @@ def _texts(value: Any) -> dict[str, Tensor]:
 
 
 def may_wait(spec: NodeSpec) -> bool:
-    """It has to: a number is computed on the processor, and a file written by it."""
-    return (spec.returns is None and not spec.optimiser) or NUMBER in (spec.returns, *spec.ports.values())
+    """It has to: a number is computed on the processor, and a file written by it. The size of crops is known."""
+    ports = () if spec.returns == "Cutouts" else spec.ports.values()
+    return (spec.returns is None and not spec.optimiser) or NUMBER in (spec.returns, *ports)
 
 
 def precise(subject: Subject, folder: Path) -> Iterator[str]:
