@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from pytti_graph import Bounds, Device, InputPath, Loss, Mask, Number, Seen, UsageError, node
 from pytti_graph.nodes.prompt_masks import area_of, crop_weights
 from pytti_graph.nodes.weighing import weighed
+from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors
 
 Layer = tuple[Tensor, Tensor | None]
 
@@ -119,17 +116,12 @@ def read_head(path: Path) -> list[Layer]:
 def _tensors(path: Path) -> dict[str, Tensor]:
     """What a file of weights holds, by name; nothing in it is executed."""
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        return read_tensors(path)
     except FileNotFoundError:
         hint = "paths are relative to the graph's folder"
         raise UsageError(f"there is no file {path}", argument="path", hint=hint) from None
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UsageError(f"{path} cannot be read as weights: {reason}", argument="path") from error
-    found = found.get("state_dict", found) if isinstance(found, dict) else {}
-    return {name: tensor for name, tensor in found.items() if isinstance(tensor, Tensor)}
+    except (UnreadableWeights, OSError) as error:
+        raise UsageError(f"{path} cannot be read as weights: {error}", argument="path") from error
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:

@@ -140,7 +140,7 @@ def test_files_that_cannot_be_read(tmp_path):
         with pytest.raises(UsageError, match="there is no file"):
             read_head(tmp_path / name)
         (tmp_path / name).write_bytes(b"not weights")
-        with pytest.raises(UsageError, match="cannot be read as weights"):
+        with pytest.raises(UsageError, match="cannot be read as weights: it is damaged, or no"):
             read_head(tmp_path / name)
 
 
