@@ -52,7 +52,8 @@ def _fields(event: Event) -> dict[str, Any]:
         case events.Stepped(frame, step, total_step):
             return {"frame": frame, "step": step, "total_step": total_step, "losses": dict(event.read_losses())}
         case events.FrameDone(frame):
-            return {"frame": frame.index, "losses": dict(frame.losses)}
+            steps = {"steps": frame.steps, "ended_early": frame.ended_early}
+            return {"frame": frame.index, **steps, "losses": dict(frame.losses)}
         case events.Checkpointed(frame, step):
             return {"frame": frame, "step": step}
         case events.Ended(status, seconds):

@@ -52,11 +52,14 @@ class Listener:
     Attributes:
         job: The rendering, once it is prepared.
         losses: The losses of the last finished frame.
+        done: How many frames are finished.
+        early: How many steps those frames took that ended early, by their numbers.
     """
 
     def __init__(self, stop: Stop, *, warn: bool, verbose: bool = False) -> None:
         self.job: Job | None = None
         self.losses: Mapping[str, float] = {}
+        self.done, self.early = 0, dict[int, int]()
         self._stop, self._warn, self._verbose = stop, warn, verbose
 
     def __call__(self, event: Event) -> None:
@@ -73,6 +76,9 @@ class Listener:
                 self.stepped(event)
             case events.FrameDone(frame):
                 self.losses = frame.losses
+                self.done += 1
+                if frame.ended_early:
+                    self.early[frame.index] = frame.steps
                 self.frame_done(event)
             case events.Checkpointed(frame, step):
                 self.checkpointed(frame, step)
@@ -127,11 +133,13 @@ class PlainLines(Listener):
         assert self.job is not None
         if self._verbose:
             place = f"frame {event.frame.index + 1:,}/{self.job.rendering.plan.graph.clock.frames:,}"
-            self._say("  ".join([place, *_numbers(event.frame.losses)]))
+            early = [f"ended early, after {words.count(event.frame.steps, 'step')}"] if event.frame.ended_early else []
+            self._say("  ".join([place, *early, *_numbers(event.frame.losses)]))
 
     def finished(self, seconds: float) -> None:
         """Everything is done."""
-        self._say("; ".join([f"done in {words.took(seconds)}", *_where(self.job).values()]))
+        early = summary.early(self.done, self.early).values()
+        self._say("; ".join([f"done in {words.took(seconds)}", *early, *_where(self.job).values()]))
 
     def _say(self, line: str) -> None:
         with contextlib.suppress(BrokenPipeError):
@@ -197,6 +205,9 @@ class LiveLine(Listener):
         assert self.job is not None
         assert self._time is not None
         clock, done = self.job.rendering.plan.graph.clock, event.frame.index + 1
+        if self._verbose and event.frame.ended_early:
+            steps = words.count(event.frame.steps, "step")
+            self._console.print(Text(f"frame {done:,} ended early, after {steps}", "dim"))
         if done == clock.frames and self._live is not None:
             self._live.update(Text("writing what is left ...", "dim"), refresh=True)
         elif not self.job.rendering.plan.optimisers:
@@ -212,7 +223,7 @@ class LiveLine(Listener):
         """Say where everything is."""
         self.close()
         self._console.print(Text(f"done in {words.took(seconds)}", "bold green"))
-        self._console.print(_headed(_where(self.job)))
+        self._console.print(_headed({**summary.early(self.done, self.early), **_where(self.job)}))
 
     def _draw(self, frame: int, done: int, step: int | None, losses: Mapping[str, float]) -> None:
         assert self.job is not None

@@ -267,7 +267,9 @@ def _say_json(job: Job, listener: Listener, begin: float, error: PyttiGraphError
     if error is not None:
         status = "interrupted" if isinstance(error, Interrupted) else "failed"
     problems = [output.problem_json(problem) for problem in error.problems] if error else []
-    output.say_json(summary.as_json(job, status, time.monotonic() - begin, listener.losses, problems))
+    seconds = time.monotonic() - begin
+    seconds = time.monotonic() - begin
+    output.say_json(summary.as_json(job, status, seconds, listener.losses, problems, listener.early))
 
 
 def _restore_threads(folder: Path) -> None:

@@ -101,6 +101,21 @@ def where(found: Outputs) -> dict[str, str]:
     return {heading: text for heading, text in lines.items() if text}
 
 
+def early(frames: int, steps: Mapping[int, int]) -> dict[str, str]:
+    """Which frames took fewer steps than the clock has, by heading.
+
+    Args:
+        frames: How many frames are finished.
+        steps: How many steps each of those took that ended early.
+    """
+    if not steps:
+        return {}
+    fewest, most = min(steps.values()), max(steps.values())
+    after = words.count(most, "step") if fewest == most else f"{fewest:,} to {most:,} steps"
+    which = "" if frames == 1 else "all frames " if len(steps) == frames else f"{len(steps):,} of {frames:,} frames "
+    return {"steps": f"{which}ended early, after {after}"}
+
+
 def kept(job: Job, *, begun: bool) -> dict[str, str]:
     """What is left of a rendering that was not finished, and how to go on."""
     folder = job.folder
@@ -115,7 +130,12 @@ def kept(job: Job, *, begun: bool) -> dict[str, str]:
 
 
 def as_json(
-    job: Job, status: Status, seconds: float, losses: Mapping[str, float], problems: Sequence[Mapping[str, Any]]
+    job: Job,
+    status: Status,
+    seconds: float,
+    losses: Mapping[str, float],
+    problems: Sequence[Mapping[str, Any]],
+    early: Mapping[int, int],
 ) -> dict[str, Any]:
     """A rendering's end, for programs."""
     folder = job.folder if job.folder is not None and job.folder.exists() else None
@@ -129,5 +149,6 @@ def as_json(
         "films": list(found.files),
         "seconds": round(seconds, 3),
         "losses": dict(losses),
+        "ended_early": [{"frame": frame, "steps": steps} for frame, steps in early.items()],
         "problems": list(problems),
     }

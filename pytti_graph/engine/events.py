@@ -27,13 +27,15 @@ class Frame:
         index: Its number, from 0.
         tensor: [1, 3, H, W], sRGB 0..1.
         losses: The losses of its last step, by node.
-        steps: How many steps it took: those of the clock, or fewer if all optimisers had enough.
+        steps: How many steps it took: those of the clock, or fewer if it ended early.
+        ended_early: All optimisers had enough before the clock's steps were over.
     """
 
     index: int
     tensor: Tensor
     losses: Mapping[str, float]
     steps: int
+    ended_early: bool = False
 
     @cached_property
     def image(self) -> Picture:

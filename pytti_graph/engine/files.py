@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -50,9 +51,13 @@ class FileAccess:
         """The absolute path of a file to read; it need not exist.
 
         Raises:
-            UsageError: It lies outside the graph's folder and all allowed folders, symbolic links followed.
+            UsageError: It lies outside the graph's folder and all allowed folders, symbolic links followed; or it is
+                neither a file nor a folder, such as a pipe, which might give nothing for ever.
         """
-        return resolve(path, self._inputs, self._allowed, "the graph's folder")
+        found = resolve(path, self._inputs, self._allowed, "the graph's folder")
+        if os.path.exists(found) and not (os.path.isfile(found) or os.path.isdir(found)):
+            raise UsageError(f"'{path}' is a pipe or a device, not a file", hint="write what it gives into a file")
+        return found
 
     def output(self, path: str | Path) -> Path:
         """The absolute path of a file or folder to write.

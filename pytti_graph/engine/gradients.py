@@ -59,7 +59,8 @@ def prove(plan: Plan, optimiser: OptimiserPlan, values: Sequence[Any], moved: Pa
             raise _error(plan, name, gradients, moment)
         for key, gradient in gradients.items():
             if not bool(gradient.isfinite().all()):
-                raise _error(plan, name, f"its gradient for {key} is not finite", moment)
+                hint = "a number that goes into it may be too large, such as a weight"
+                raise _error(plan, name, f"its gradient for {key} is not finite", moment, hint)
         reached |= set(gradients)
     for key in moved:
         if key not in reached:
@@ -81,6 +82,7 @@ def _kind(loss: Any) -> str:
     return f"one of shape {list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
 
 
-def _error(plan: Plan, name: str, message: str, moment: Moment) -> RenderError:
+def _error(plan: Plan, name: str, message: str, moment: Moment, hint: str | None = None) -> RenderError:
     node = plan.graph.nodes[name.partition(".")[0]]
-    return RenderError(message, frame=moment.frame, step=moment.step, position=node.position, node=node.id)
+    frame, step = moment.frame, moment.step
+    return RenderError(message, frame=frame, step=step, position=node.position, node=node.id, hint=hint)

@@ -25,6 +25,11 @@ from pytti_graph.engine.runfolder import RunFolder
 from pytti_graph.graph.plan import Plan
 
 CHECKPOINT_SECONDS = 30.0
+_MANY_STEPS = 10
+"""With more steps than these the estimate of time is worth one more rehearsal: in the first one that is timed,
+allocators and caches are still cold."""
+ENDED_EARLY = "ended early"
+"""In `losses.jsonl`, marks the last step of a frame whose optimisers had enough; no node can be called so."""
 
 
 @dataclass
@@ -152,11 +157,12 @@ class Rendering:
 
     def _finished(self, machine: Machine, frame: int, image: Tensor | None, losses: list[list[float]]) -> Frame:
         last = dict(zip(machine.loss_names, losses[-1], strict=True)) if losses else {}
+        early = len(losses) < self._steps(frame)
         if not self.plan.outputs:
-            return Frame(frame, torch.empty(0), last, len(losses))
+            return Frame(frame, torch.empty(0), last, len(losses), early)
         if not isinstance(image, Tensor) or image.dim() != 4 or image.shape[:2] != (1, 3):
             raise wrong_picture(self.plan, self.plan.outputs[0][0], image, frame)
-        return Frame(frame, image, last, len(losses))
+        return Frame(frame, image, last, len(losses), early)
 
     def _finite(self, machine: Machine, frame: int) -> list[list[float]]:
         """This frame's losses, read from the device once; raises `RenderError` if they or a picture are not finite."""
@@ -172,7 +178,7 @@ class Rendering:
     def _log(self, machine: Machine, frame: int, losses: list[list[float]]) -> None:
         assert self.folder is not None
         before = self.plan.graph.clock.steps_before(frame)
-        self.folder.append_losses(
+        rows: list[dict[str, Any]] = [
             {
                 "frame": frame,
                 "step": step,
@@ -180,7 +186,10 @@ class Rendering:
                 **dict(zip(machine.loss_names, row, strict=True)),
             }
             for step, row in enumerate(losses)
-        )
+        ]
+        if rows and len(rows) < self._steps(frame):
+            rows[-1][ENDED_EARLY] = True
+        self.folder.append_losses(rows)
 
     # Before rendering
 
@@ -189,19 +198,24 @@ class Rendering:
         left = self._steps(frame) - machine.moment.step
         if left > 0 or not self.plan.optimisers:
             machine.rehearse()
-        if left > 0:
-            self.device.synchronize()
-            begin = time.perf_counter()
-            machine.time_step()
-            self.device.synchronize()
-            self.step_seconds = time.perf_counter() - begin
         clock = self.plan.graph.clock
         later = clock.total_steps - clock.steps_before(frame + 1) if self.plan.optimisers else 0
+        if left > 0:
+            rounds = 2 if left + later > _MANY_STEPS else 1
+            self.step_seconds = min(self._seconds(machine.time_step) for _ in range(rounds))
         memory = self.device.peak_memory() or _process_memory()
         self.begun = True
         title, folder = self.plan.graph.title or self.plan.graph.name, self.folder.path if self.folder else None
         frames, steps = clock.frames - frame, left + later
         self.listen(Prepared(frames, steps, self.step_seconds, memory, self.device.name, title, folder))
+
+    def _seconds(self, work: Callable[[], None]) -> float:
+        """How long something takes, with what it leaves the device to do."""
+        self.device.synchronize()
+        begin = time.perf_counter()
+        work()
+        self.device.synchronize()
+        return time.perf_counter() - begin
 
     # Stopping
 

@@ -257,6 +257,7 @@ def _safe_path() -> Iterator[None]:
 def _work(connection: Connection, threads: int, gpu: str | None) -> None:
     """Run one task after another, until there is nobody to tell."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the command line does, for sweeps of other programs
     if gpu is not None:
         os.environ[_VISIBLE] = gpu
     os.dup2(2, 1)  # the standard output belongs to the program that shows the results

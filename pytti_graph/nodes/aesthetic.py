@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from pytti_graph import Device, InputPath, Loss, Mask, Number, Seen, UsageError, node
-from pytti_graph.nodes.prompt_masks import Area, crop_weights
+from pytti_graph import Bounds, Device, InputPath, Loss, Mask, Number, Seen, UsageError, node
+from pytti_graph.nodes.prompt_masks import area_of, crop_weights
 from pytti_graph.nodes.weighing import weighed
+from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors
 
 Layer = tuple[Tensor, Tensor | None]
 
@@ -32,7 +30,10 @@ class Aesthetic:
     Args:
         path: The head's weights, .safetensors, .pt, .pth or .bin, relative to the graph's folder.
         activation: What lies between its layers; LAION's have none.
-        seen: What the perceptor sees.
+        seen: What the perceptor sees. Of several perceptors, the one that the head belongs to rates; for the mean of
+            several heads, give each a loss of its own.
+        which: Which of several perceptors the head belongs to, counted from 1. Unsaid, the only one whose embeddings
+            have as many dimensions as the head takes.
         level: The rating to reach, as the head counts.
         weight: How much it counts; negative pushes away from that rating.
         stop: Lets go once the loss, before its weight, is this small (with a negative weight: this large).
@@ -45,6 +46,7 @@ class Aesthetic:
             for matrix, offset in read_head(path)
         ]
         self._bend = F.relu if activation == "relu" else None
+        self._inputs = self._layers[0][0].shape[1]
 
     def forward(
         self,
@@ -53,20 +55,33 @@ class Aesthetic:
         weight: Number = 0.02,
         stop: Number | None = None,
         mask: Mask | None = None,
+        which: Annotated[int, Bounds(ge=1)] | None = None,
     ) -> Loss:
         """How far the crops' ratings are from the level."""
-        if seen.others:
-            hint = "give it an encode.cutouts of that perceptor alone"
-            raise UsageError("a head rates what one perceptor sees, not several", argument="seen", hint=hint)
-        place = None if mask is None else Area.of(mask.expand(-1, 3, -1, -1), inverted=False)
-        away = (self.ratings(seen.embeddings) - level).square()
-        return weighed((crop_weights((place,), seen)[:, 0] * away).sum(), weight, stop)
+        view = self._own(seen.each, which)
+        away = (self.ratings(view.embeddings) - level).square()
+        place = None if mask is None else area_of(mask)
+        return weighed((crop_weights((place,), view)[:, 0] * away).sum(), weight, stop)
+
+    def _own(self, each: Sequence[Seen], which: int | None) -> Seen:
+        """What the perceptor sees that the head belongs to."""
+        if which is not None:
+            if which > len(each):
+                message = f"there is no perceptor {which}: {len(each)} look at the crops"
+                raise UsageError(message, argument="which", hint=f"write a number from 1 to {len(each)}")
+            return each[which - 1]
+        fitting = [view for view in each if view.embeddings.shape[-1] == self._inputs]
+        if len(each) > 1 and len(fitting) != 1:
+            told = ", ".join(str(view.embeddings.shape[-1]) for view in each)
+            message = f"the head takes {self._inputs} numbers, and the perceptors' embeddings have {told}"
+            hint = f"say which one it was trained with: write which: N, from 1 to {len(each)}"
+            raise UsageError(message, argument="seen", hint=hint)
+        return fitting[0] if fitting else each[0]
 
     def ratings(self, embeddings: Tensor) -> Tensor:
         """The ratings [N] of embeddings [N, D]."""
-        inputs = self._layers[0][0].shape[1]
-        if embeddings.shape[-1] != inputs:
-            message = f"the head rates embeddings of {inputs} dimensions, but these have {embeddings.shape[-1]}"
+        if embeddings.shape[-1] != self._inputs:
+            message = f"the head rates embeddings of {self._inputs} dimensions, but these have {embeddings.shape[-1]}"
             raise UsageError(message, argument="path", hint="give it the perceptor that it was trained with")
         for number, (matrix, offset) in enumerate(self._layers):
             bent = self._bend(embeddings) if number and self._bend else embeddings
@@ -101,17 +116,12 @@ def read_head(path: Path) -> list[Layer]:
 def _tensors(path: Path) -> dict[str, Tensor]:
     """What a file of weights holds, by name; nothing in it is executed."""
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        return read_tensors(path)
     except FileNotFoundError:
         hint = "paths are relative to the graph's folder"
         raise UsageError(f"there is no file {path}", argument="path", hint=hint) from None
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UsageError(f"{path} cannot be read as weights: {reason}", argument="path") from error
-    found = found.get("state_dict", found) if isinstance(found, dict) else {}
-    return {name: tensor for name, tensor in found.items() if isinstance(tensor, Tensor)}
+    except (UnreadableWeights, OSError) as error:
+        raise UsageError(f"{path} cannot be read as weights: {error}", argument="path") from error
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:

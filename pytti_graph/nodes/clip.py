@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pytti_graph import Device, Files, MissingError, Perceptor, Report, UsageError
 from pytti_graph.nodes.clip_weights import RANDOM, architecture, preprocessing, sha256, weights_file
+from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors, why_unfit
 
 
 class ClipPerceptor(Perceptor):
@@ -144,17 +145,18 @@ def _generator(model: str) -> torch.Generator:
 def _give_weights(network: Any, model: str, path: Path) -> None:
     try:
         load_checkpoint(network, str(path), strict=True, weights_only=True)
-    except (RuntimeError, KeyError, ValueError, AttributeError, StopIteration) as error:
-        message = f"{path} does not hold weights of {model}: {_first_line(error)}"
-        hint = "give the model that the weights were made for"
-        raise UsageError(message, argument="pretrained", hint=hint) from error
-    except Exception as error:  # unpicklers and safetensors raise types of their own
-        message = f"{path} cannot be read as weights: {_first_line(error)}"
-        raise MissingError(message, argument="pretrained", hint="it may be damaged: fetch it again") from error
+    except Exception as error:  # unpicklers, safetensors and open_clip raise nearly anything
+        raise _no_weights(model, path, error) from error
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+def _no_weights(model: str, path: Path, error: Exception) -> UsageError | MissingError:
+    try:
+        read_tensors(path)
+    except (UnreadableWeights, OSError) as unreadable:
+        message = f"{path} cannot be read as weights: {unreadable}"
+        return MissingError(message, argument="pretrained", hint="fetch or copy it again")
+    message = f"{path} does not hold weights of {model}: {why_unfit(error)}"
+    return UsageError(message, argument="pretrained", hint="give the model that the weights were made for")
 
 
 def _side(model: Any, name: str) -> int:

@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 
 from pytti_graph import Bounds, Image, Mask, UsageError, node
+from pytti_graph.nodes.remembering import remembered
 from pytti_graph.nodes.sampling import fit
+
+fitted = remembered(fit)
 
 
 @node("picture.tile")
@@ -85,4 +88,4 @@ def inpaint(image: Image, picture: Image, mask: Mask) -> Image:
         mask: Where the image is seen (1) and where the picture stays (0).
     """
     size = image.shape[-2], image.shape[-1]
-    return torch.lerp(fit(picture, *size), image, fit(mask, *size))
+    return torch.lerp(fitted(picture, *size), image, fitted(mask, *size))

@@ -14,6 +14,7 @@ from torch import Tensor
 from pytti_graph import Files, MissingError, Stream, UsageError
 from pytti_graph.core.downloads import HubFile
 from pytti_graph.nodes.clip_weights import sha256
+from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors, why_unfit
 
 RANDOM = "random"
 KINDS = ("VQModel", "AutoencoderTiny")
@@ -36,7 +37,7 @@ def downloads_for(model: str, folder: object) -> list[HubFile]:
     if folder is not None or model == RANDOM:
         return []
     if (match := _REPOSITORY.fullmatch(model)) is None:
-        hint = "write owner/name, or owner/name/subfolder, as on huggingface.co; or give a folder"
+        hint = "write owner/name, or owner/name/subfolder, as on huggingface.co; or give a folder (folder: vqgan)"
         raise UsageError(f"'{model}' is not the name of a model", argument="model", hint=hint)
     repository, inside = match[1], f"{match[2].strip('/')}/" if match[2] else ""
     return [HubFile(repository, (inside + _CONFIG,)), HubFile(repository, tuple(inside + name for name in _WEIGHTS))]
@@ -71,8 +72,7 @@ def load(model: str, folder: Path | None, files: Files, stream: Stream) -> tuple
     try:
         network.load_state_dict(weights, assign=True)
     except RuntimeError as error:
-        reason = next(iter(str(error).split("\n\t")[1:]), str(error))
-        message = f"the weights do not fit their config.json: {reason}"
+        message = f"the weights do not fit their config.json: {why_unfit(error)}"
         raise UsageError(message, argument=_argument(folder), hint="are both files of the same model?") from error
     return network.float().eval().requires_grad_(False), sums
 
@@ -155,16 +155,9 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
     try:
-        weights: dict[str, Tensor] = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
-        return {_FORMER_NAME.sub(_present_name, name): tensor for name, tensor in weights.items()}
-    except Exception as error:  # unpicklers and safetensors raise types of their own
+        return {_FORMER_NAME.sub(_present_name, name): tensor for name, tensor in read_tensors(path).items()}
+    except (UnreadableWeights, OSError) as error:
         raise _damaged(path, error) from error
 
 
@@ -174,4 +167,4 @@ def _present_name(match: re.Match[str]) -> str:
 
 def _damaged(path: Path, error: Exception) -> MissingError:
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return MissingError(f"{path} cannot be read: {reason}", hint="it may be damaged: fetch or copy it again")
+    return MissingError(f"{path} cannot be read: {reason}", hint="fetch or copy it again")

@@ -10,12 +10,14 @@ from torch import Tensor
 
 from pytti_graph import Bounds, Image, Loss, Mask, Number, UsageError, node
 from pytti_graph.nodes.light import chroma, grey
+from pytti_graph.nodes.remembering import remembered
 from pytti_graph.nodes.sampling import fit
 from pytti_graph.nodes.weighing import fit_mask, mean_over, weighed
 
 Level = Annotated[Number, Bounds(ge=0, le=1)]
 
 _GREYEST = 1e-8
+_TINY = 1e-12
 
 
 @node("loss.match")
@@ -35,8 +37,14 @@ def match(
         stop: Lets go once the loss, before its weight, is this small (with a negative weight: this large).
         mask: Where it counts.
     """
-    wanted = same_shape(target, image)
-    return weighed(mean_over((appearance(image) - appearance(wanted)).square(), mask), weight, stop)
+    wanted = wanted_appearance(target, image.shape)
+    return weighed(mean_over((appearance(image) - wanted).square(), mask), weight, stop)
+
+
+@remembered
+def wanted_appearance(target: Tensor, shape: torch.Size) -> Tensor:
+    """The appearance of a target, fitted to pictures of a shape."""
+    return appearance(same_shape(target, shape))
 
 
 def appearance(image: Tensor) -> Tensor:
@@ -60,12 +68,24 @@ def edges(
         stop: Lets go once the loss, before its weight, is this small (with a negative weight: this large).
         mask: Where it counts. Edges that touch what lies outside do not count.
     """
-    wanted = same_shape(target, image)
     if min(image.shape[-2:]) < 3:
         height, width = image.shape[-2:]
         raise UsageError(f"a picture of {width} x {height} pixels has no edges; it takes 3 x 3", argument="image")
-    inner = None if mask is None else -F.max_pool2d(-fit_mask(mask, *image.shape[-2:]), 3, stride=1)
-    return weighed(mean_over((slopes(image) - slopes(wanted)).square(), inner), weight, stop)
+    wanted = wanted_slopes(target, image.shape)
+    inner = None if mask is None else _inner(mask, *image.shape[-2:])
+    return weighed(mean_over((slopes(image) - wanted).square(), inner), weight, stop)
+
+
+@remembered
+def wanted_slopes(target: Tensor, shape: torch.Size) -> Tensor:
+    """The slopes of a target, fitted to pictures of a shape."""
+    return slopes(same_shape(target, shape))
+
+
+@remembered
+def _inner(mask: Tensor, height: int, width: int) -> Tensor:
+    """How far each pixel and all around it lie in a mask: [1, 1, height - 2, width - 2]."""
+    return -F.max_pool2d(-fit_mask(mask, height, width), 3, stride=1)
 
 
 def slopes(image: Tensor) -> Tensor:
@@ -89,11 +109,21 @@ def smoothness(image: Image, weight: Number = 0.02, stop: Number | None = None, 
         stop: Lets go once the loss, before its weight, is this small (with a negative weight: this large).
         mask: Where it counts. Differences to what lies outside do not count.
     """
-    share = torch.ones_like(image[:, :1]) if mask is None else fit_mask(mask, *image.shape[-2:])
-    along = (image[..., 1:] - image[..., :-1]).square() * share[..., 1:].minimum(share[..., :-1])
-    down = (image[..., 1:, :] - image[..., :-1, :]).square() * share[..., 1:, :].minimum(share[..., :-1, :])
-    area = image.shape[1] * share.sum()
-    return weighed((along.sum() + down.sum()) / area.clamp(min=1e-12), weight, stop)
+    along, down = (image[..., 1:] - image[..., :-1]).square(), (image[..., 1:, :] - image[..., :-1, :]).square()
+    if mask is None:
+        return weighed((along.sum() + down.sum()) / image.numel(), weight, stop)
+    both_along, both_down, area = _neighbours(mask, *image.shape[-2:])
+    total = (both_along * along).sum() + (both_down * down).sum()
+    return weighed(total / (image.shape[1] * area), weight, stop)
+
+
+@remembered
+def _neighbours(mask: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+    """How far pixels and their neighbours to the right, and below, lie in a mask together; and the mask's area []."""
+    share = fit_mask(mask, height, width)
+    along = share[..., 1:].minimum(share[..., :-1])
+    down = share[..., 1:, :].minimum(share[..., :-1, :])
+    return along, down, share.sum().clamp(min=_TINY)
 
 
 @node("loss.saturation")
@@ -154,15 +184,15 @@ def mirrored(image: Tensor, kind: str) -> Tensor:
     return image.flip({"left_right": (-1,), "up_down": (-2,), "half_turn": (-2, -1)}[kind])
 
 
-def same_shape(target: Tensor, image: Tensor) -> Tensor:
-    """The target at the picture's size.
+def same_shape(target: Tensor, shape: torch.Size) -> Tensor:
+    """The target at the size of pictures of a shape [1, C, H, W].
 
     Raises:
         UsageError: It has other channels.
     """
-    wanted = fit(target, *image.shape[-2:])
-    if wanted.shape != image.shape:
+    wanted = fit(target, *shape[-2:])
+    if wanted.shape != shape:
         raise UsageError(
-            f"a picture of shape {list(image.shape)} cannot match one of shape {list(target.shape)}", argument="target"
+            f"a picture of shape {list(shape)} cannot match one of shape {list(target.shape)}", argument="target"
         )
     return wanted

@@ -12,6 +12,7 @@ from torch import Tensor
 from pytti_graph import Device, Files, Image, Loss, Mask, Number, Report, node
 from pytti_graph.core.downloads import Download, downloads
 from pytti_graph.nodes.losses import same_shape
+from pytti_graph.nodes.remembering import remembered
 from pytti_graph.nodes.weighing import mean_over, weighed
 
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
@@ -59,18 +60,23 @@ class Lpips:
         from pytti_graph.nodes.lpips_weights import load
 
         self._stages, self._heads = load(network, pretrained, files, report, device.torch)
+        self._wanted = remembered(self._fitted_features)
         self._shift, self._scale = (torch.tensor(v, device=device.torch).view(1, 3, 1, 1) for v in (_SHIFT, _SCALE))
 
     def forward(
         self, image: Image, target: Image, weight: Number = 1.0, stop: Number | None = None, mask: Mask | None = None
     ) -> Loss:
         """The distance of two pictures."""
-        seen, wanted = self._features(image), self._features(same_shape(target, image))
+        seen, wanted = self._features(image), self._wanted(target, image.shape)
         parts = [
             mean_over(F.conv2d((one - other).square(), head), mask)
             for one, other, head in zip(seen, wanted, self._heads, strict=True)
         ]
         return weighed(torch.stack(parts).sum(), weight, stop)
+
+    def _fitted_features(self, target: Tensor, shape: torch.Size) -> list[Tensor]:
+        """Those of a target, fitted to pictures of a shape."""
+        return self._features(same_shape(target, shape))
 
     def _features(self, image: Tensor) -> list[Tensor]:
         """Unit vectors [1, C, h, w] of each stage."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import pickle
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torchvision
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from pytti_graph import Files, MissingError, Report, UsageError
 from pytti_graph.core.downloads import Download, WebFile
+from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors, why_unfit
 
 TRAINED, RANDOM = "imagenet", "random"
 
@@ -127,14 +127,13 @@ def _give_weights(layers: nn.Module, network: str, path: Path) -> None:
     try:
         layers.load_state_dict(weights, assign=True)
     except RuntimeError as error:
-        message = f"{path} does not hold weights of torchvision's {NETWORKS[network].name}"
+        message = f"{path} does not hold weights of torchvision's {NETWORKS[network].name}: {why_unfit(error)}"
         raise UsageError(message, argument="pretrained", hint="name the network that they were made for") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Tensor]:
     try:
-        weights: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        return weights
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        message = f"{path} cannot be read as weights: {next(iter(str(error).splitlines()), type(error).__name__)}"
-        raise MissingError(message, argument="pretrained", hint="it may be damaged: fetch it again") from error
+        return read_tensors(path)
+    except (UnreadableWeights, OSError) as error:
+        message = f"{path} cannot be read as weights: {error}"
+        raise MissingError(message, argument="pretrained", hint="fetch or copy it again") from error

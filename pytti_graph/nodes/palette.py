@@ -10,12 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pytti_graph import Bounds, Device, Image, Loss, Number, Stream, UsageError, Warp, Wire, node
+from pytti_graph import Bounds, Device, Image, Loss, Mask, Number, Stream, UsageError, Warp, Wire, node
 from pytti_graph.nodes.images import Side, clamp_passing_inwards
 from pytti_graph.nodes.layers import Layers
 from pytti_graph.nodes.motion import resample
 from pytti_graph.nodes.palette_fitting import brightness, fit_palettes, in_order, nearest_colours, read_palettes
 from pytti_graph.nodes.squares import from_squares, square_counts, squares_of, warp_of_squares
+from pytti_graph.nodes.weighing import fit_mask, weighed
 
 _MARGIN = 0.1
 """What known levels are kept from 0 and 1 by, as a part of the way between two colours."""
@@ -26,6 +27,7 @@ _CERTAINTY = 1.0
 _DISTINCTION = 100.0
 """How fast a palette falls behind with the squared distance of its nearest colour."""
 _FARTHEST = 5.0
+_TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +252,9 @@ class _ShownForFelt(torch.autograd.Function):
 
 
 @node("loss.palette_brightness")
-def palette_brightness(palette: Palette, weight: Number = 0.01) -> Loss:
+def palette_brightness(
+    palette: Palette, weight: Number = 0.01, stop: Number | None = None, mask: Mask | None = None
+) -> Loss:
     """Keep the colours of palettes apart, from black to white.
 
     This is the mean squared difference between their brightness and an even rise to the power of the image's `gamma`
@@ -258,13 +262,21 @@ def palette_brightness(palette: Palette, weight: Number = 0.01) -> Loss:
 
     Args:
         palette: The port `palette` of an `image.palette`: `canvas.palette`.
-        weight: How much it counts.
+        weight: How much it counts; negative pushes away from that rise.
+        stop: Lets go once the loss, before its weight, is this small (with a negative weight: this large).
+        mask: Which palettes count: each as much as that part of its places which lies in the mask.
     """
-    return weight * (brightness(palette.colours) - palette.ramp.unsqueeze(1)).square().mean()
+    away = (brightness(palette.colours) - palette.ramp.unsqueeze(1)).square().mean(0)
+    if mask is None:
+        return weighed(away.mean(), weight, stop)
+    shares = palette.logits.detach().softmax(1)
+    area = fit_mask(mask, *shares.shape[-2:])
+    counts = (area * shares).sum((0, 2, 3)) / shares.sum((0, 2, 3)).clamp(min=_TINY)
+    return weighed((counts * away).sum() / counts.sum().clamp(min=_TINY), weight, stop)
 
 
 @node("loss.palette_use")
-def palette_use(palette: Palette, weight: Number = 0.05) -> Loss:
+def palette_use(palette: Palette, weight: Number = 0.05, stop: Number | None = None, mask: Mask | None = None) -> Loss:
     """Keep all palettes in use, each at places of its own.
 
     This is how much less a place tells of the palette used there than it could: the logarithm of the number of palettes
@@ -274,11 +286,19 @@ def palette_use(palette: Palette, weight: Number = 0.05) -> Loss:
 
     Args:
         palette: The port `palette` of an `image.palette`: `canvas.palette`.
-        weight: How much it counts.
+        weight: How much it counts; negative makes palettes alike in use.
+        stop: Lets go once the loss, before its weight, is this small (with a negative weight: this large).
+        mask: Where it counts: all palettes are to be in use there.
     """
     logarithms = palette.logits.flatten(2)[0].log_softmax(0)
     shares = logarithms.exp()
-    undecided = -(shares * logarithms).sum(0).mean()
-    overall = shares.mean(1)
-    variety = -(overall * overall.clamp(min=1e-12).log()).sum()
-    return weight * (math.log(len(overall)) - variety + undecided)
+    entropies = -(shares * logarithms).sum(0)
+    if mask is None:
+        undecided, overall = entropies.mean(), shares.mean(1)
+    else:
+        area = fit_mask(mask, *palette.logits.shape[-2:]).flatten()
+        parts = area / area.sum().clamp(min=_TINY)
+        undecided, overall = (parts * entropies).sum(), (parts * shares).sum(1)
+    variety = -(overall * overall.clamp(min=_TINY).log()).sum()
+    most = math.log(len(overall)) * overall.sum().detach()  # nothing where the mask is empty
+    return weighed(most - variety + undecided, weight, stop)

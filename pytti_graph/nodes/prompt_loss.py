@@ -5,13 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pytti_graph import Loss, Number, Prompts, Seen, UsageError, node
+from pytti_graph import CropMask, Loss, Mask, Number, Prompts, Seen, UsageError, node
 from pytti_graph.nodes.embeddings import spherical_distance
-from pytti_graph.nodes.prompt_masks import crop_weights
+from pytti_graph.nodes.prompt_masks import area_of, crop_weights
+from pytti_graph.nodes.weighing import weighed
 
 
-@node("loss.prompts")
-def prompts(seen: Seen, prompts: Prompts, weight: Number = 1.0) -> Loss:
+@node("loss.prompts", detached=("mask",))
+def prompts(
+    seen: Seen, prompts: Prompts, weight: Number = 1.0, stop: Number | None = None, mask: Mask | None = None
+) -> Loss:
     """Pull what is seen towards the prompts.
 
     Prompts with a negative weight push it away. A prompt is compared with every crop, and the mean counts, to which
@@ -23,6 +26,9 @@ def prompts(seen: Seen, prompts: Prompts, weight: Number = 1.0) -> Loss:
         seen: What a perceptor sees.
         prompts: What it should see, embedded by the same perceptor.
         weight: How much this counts beside other losses.
+        stop: Lets go of all prompts once the loss, before its weight, is this small (with a negative weight: this
+            large). Prompts have stops of their own.
+        mask: Which crops count: each as much as the mask's mean over it, beside what the prompts' own masks say.
     """
     if len(seen.others) != len(prompts.others):
         raise UsageError(
@@ -30,12 +36,13 @@ def prompts(seen: Seen, prompts: Prompts, weight: Number = 1.0) -> Loss:
             argument="prompts",
             hint="give the prompts and the crops the same list of perceptors",
         )
-    pulls = [_pull(*pair, weight) for pair in zip(seen.each, prompts.each, strict=True)]
-    return torch.stack(pulls).mean() if len(pulls) > 1 else pulls[0]
+    within = None if mask is None else area_of(mask)
+    pulls = [_pull(*pair, within) for pair in zip(seen.each, prompts.each, strict=True)]
+    return weighed(torch.stack(pulls).mean() if len(pulls) > 1 else pulls[0], weight, stop)
 
 
-def _pull(seen: Seen, prompts: Prompts, weight: float) -> Tensor:
-    """The loss of one perceptor."""
+def _pull(seen: Seen, prompts: Prompts, within: CropMask | None) -> Tensor:
+    """The loss of one perceptor, before its weight."""
     if seen.embeddings.shape[-1] != prompts.embeddings.shape[-1]:
         raise UsageError(
             f"the pictures are embedded in {seen.embeddings.shape[-1]} dimensions, "
@@ -47,9 +54,9 @@ def _pull(seen: Seen, prompts: Prompts, weight: float) -> Tensor:
     signed = prompts.weights.sign() * distance
     stopped = torch.where(signed > prompts.stops, signed, prompts.stops.detach())
     pulls = prompts.weights.abs() * stopped
-    if any(prompts.masks) or seen.weights is not None:
-        return weight * (pulls * crop_weights(prompts.masks or (None,), seen)).sum()
-    return weight * pulls.mean(0).sum()
+    if any(prompts.masks) or within is not None or seen.weights is not None:
+        return (pulls * crop_weights(prompts.masks or (None,), seen, within)).sum()
+    return pulls.mean(0).sum()
 
 
 def distances(seen: Seen, prompts: Prompts) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pytti_graph import CropMask, Seen
 from pytti_graph.nodes.embeddings import spherical_distance
+from pytti_graph.nodes.remembering import remembered
 from pytti_graph.nodes.sampling import fold, sample, shrinkage, source_pixels
 
 HALFWAY = 0.5
@@ -21,16 +22,22 @@ _FINEST = 128
 """Pixels along the longer side of a mask's picture: more do not change means over footprints."""
 
 
-def crop_weights(masks: tuple[CropMask | None, ...], seen: Seen) -> Tensor:
+def crop_weights(masks: tuple[CropMask | None, ...], seen: Seen, within: CropMask | None = None) -> Tensor:
     """How much each crop counts for each prompt: [N, P], not negative, each prompt's sum 1, or 0 if no crop counts.
 
-    A crop counts by its own weight and by the mask. So a prompt pulls as hard whether many crops fall into its mask or
+    A crop counts by its own weight and by the masks. So a prompt pulls as hard whether many crops fall into its mask or
     few.
+
+    Args:
+        masks: For each prompt which crops it is about, or None for all.
+        seen: The crops.
+        within: Which crops count at all, or None for all.
     """
     everywhere = seen.transforms.new_ones(len(seen.transforms))
     counts = torch.stack([everywhere if mask is None else mask(seen) for mask in masks], 1)
-    if seen.weights is not None:
-        counts = counts * seen.weights.unsqueeze(1)
+    for among in (seen.weights, None if within is None else within(seen)):
+        if among is not None:
+            counts = counts * among.unsqueeze(1)
     return counts / counts.sum(0).clamp(min=torch.finfo(counts.dtype).tiny)
 
 
@@ -101,6 +108,12 @@ class Area:
         """The mean over each crop: [N]."""
         border = "smear" if seen.border == "black" else seen.border
         return sample(self.levels, seen.transforms, _POINTS, border).mean((1, 2, 3)).clamp(0, 1)
+
+
+@remembered
+def area_of(mask: Tensor) -> Area:
+    """What a mask [1, 1, H, W] lets through."""
+    return Area.of(mask.detach().expand(-1, 3, -1, -1), inverted=False)
 
 
 @dataclass(frozen=True, eq=False)

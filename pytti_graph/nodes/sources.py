@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -53,13 +54,19 @@ def _opened(path: Path) -> Pillow.Image:
     """The decoded picture, upright."""
     try:
         Pillow.init()
-        with Pillow.open(path, formats=[name for name in _FORMATS if name in Pillow.OPEN]) as picture:
-            _refuse_giants(path, picture)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)  # the limit here is our own
+            opened = Pillow.open(path, formats=[name for name in _FORMATS if name in Pillow.OPEN])
+        with opened as picture:
+            if picture.width * picture.height > _MAX_PIXELS:
+                raise _giant(path, f"{picture.width} x {picture.height} pixels")
             picture.load()
             upright: Pillow.Image = ImageOps.exif_transpose(picture)
             return upright
     except UsageError:
         raise
+    except Pillow.DecompressionBombError:
+        raise _giant(path, "more pixels than a memory holds") from None
     except FileNotFoundError:
         hint = "paths are relative to the graph's folder"
         raise UsageError(f"there is no picture {path}", argument="path", hint=hint) from None
@@ -75,12 +82,10 @@ def _reason(error: Exception) -> str:
     return "unknown format" if isinstance(error, UnidentifiedImageError) else str(error) or type(error).__name__
 
 
-def _refuse_giants(path: Path, picture: Pillow.Image) -> None:
-    """Pictures whose pixels would fill the memory are refused before they are decoded."""
-    if picture.width * picture.height > _MAX_PIXELS:
-        message = f"{path} is too large: {picture.width} x {picture.height} pixels"
-        hint = f"make it smaller first; at most {_MAX_PIXELS // 1_000_000} million pixels are read"
-        raise UsageError(message, argument="path", hint=hint)
+def _giant(path: Path, size: str) -> UsageError:
+    """A picture whose pixels would fill the memory is refused before it is decoded."""
+    hint = f"make it smaller first; at most {_MAX_PIXELS // 1_000_000} million pixels are read"
+    return UsageError(f"{path} is too large: {size}", argument="path", hint=hint)
 
 
 def _colour(name: str) -> tuple[float, float, float]:

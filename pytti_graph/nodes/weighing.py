@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pytti_graph import Loss, Mask, UsageError
+from pytti_graph.nodes.remembering import remembered
 
 _TINY = 1e-12
 
@@ -15,7 +16,7 @@ def weighed(difference: Tensor, weight: float, stop: float | None) -> Loss:
     """A loss with its weight, that ends at `stop`.
 
     Args:
-        difference: What is to become small [], at least 0.
+        difference: What is to become small []: at least 0, but for prompts that push away.
         weight: Negative where it is to become large.
         stop: No gradient once the difference is at or below it, or, with a negative weight, at or above it. (PyTTI
             wrote it negative then; its sign does not matter.)
@@ -61,6 +62,11 @@ def fit_mask(mask: Mask, height: int, width: int) -> Mask:
         raise UsageError(shapes, argument="mask", hint="make one of a picture with mask.brightness")
     if mask.shape[-2:] == (height, width):
         return mask
+    return _stretched(mask, height, width)
+
+
+@remembered
+def _stretched(mask: Tensor, height: int, width: int) -> Tensor:
     return _overlaps(mask.shape[-2], height, mask) @ mask @ _overlaps(mask.shape[-1], width, mask).mT
 
 

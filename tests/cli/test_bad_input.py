@@ -1,11 +1,17 @@
 """Bad input through the command line: a place, a cause and a remedy, the right exit code, and no traceback."""
 
 import errno
+import json
+import os
+import pickle
 import resource
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
 
 NOT_VALID = {
     "unknown type": (
@@ -116,6 +122,33 @@ BEFORE_RENDERING = {
 }
 
 
+LOOKING = """\
+  canvas: {type: image.rgb, width: 24, height: 16}
+  crops: {type: cutout.classic, image: canvas, count: 3, size: eye.size}
+  seen: {type: encode.cutouts, perceptor: eye, cutouts: crops}
+  meaning: {type: loss.prompts, seen: seen, prompts: story}
+  optimise: {type: optimize.adam, losses: [meaning]}
+  frames: {type: write.frames, image: canvas}
+"""
+"""The rest of a graph with an eye and a story."""
+
+
+@pytest.fixture
+def eye(tmp_path):
+    """A small CLIP with random weights, as a graph writes it."""
+    open_clip = pytest.importorskip("open_clip")
+    config = {
+        "embed_dim": 32,
+        "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 16, "patch_size": 8},
+        "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+    }
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "pg-tiny-cli.json").write_text(json.dumps(config))
+    open_clip.add_model_config(folder)
+    return "{type: perceptor.open_clip, model: pg-tiny-cli, pretrained: random}"
+
+
 def write(old, new, frames=3):
     """Change one thing in the film."""
     text = Path("film.yaml").read_text()
@@ -176,6 +209,149 @@ def test_files_that_cannot_be_used_are_found_before_rendering(cli, case):
     assert outcome.err.startswith("film.yaml:")
     assert clean(outcome)
     assert not list(Path().glob("runs/*"))
+
+
+def test_a_pipe_is_not_waited_for(cli):
+    os.mkfifo("pipe.png")
+    write("red.png", "pipe.png")
+    outcome = cli("run", "film.yaml")
+    assert outcome.code == 3
+    assert "film.yaml:6:37: error: photo: path: 'pipe.png' is a pipe or a device, not a file" in outcome.err
+    assert clean(outcome)
+
+
+# What artists have, or get wrong
+
+PICTURES = {
+    "alpha": lambda: Image.new("RGBA", (9, 7), (255, 0, 0, 128)).save("given.png"),
+    "grey and alpha": lambda: Image.new("LA", (9, 7), (9, 128)).save("given.png"),
+    "16 bits": lambda: Image.new("I;16", (9, 7), 40000).save("given.png"),
+    "cmyk": lambda: Image.new("CMYK", (9, 7), (0, 255, 255, 0)).save("given.png", "JPEG"),
+    "turned by the camera": lambda: Image.new("RGB", (7, 9)).save("given.png", "JPEG", exif=turned()),
+    "one pixel": lambda: Image.new("1", (1, 1)).save("given.png"),
+    "very long": lambda: Image.new("RGB", (20_000, 1)).save("given.png"),
+}
+
+
+def turned():
+    """What a camera that was held upright says."""
+    exif = Image.Exif()
+    exif[274] = 6
+    return exif
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_picture_can_be_a_target_a_start_a_mask_and_a_prompt(cli, eye, name):
+    PICTURES[name]()
+    Path("film.yaml").write_text(
+        "pytti_graph: 1\n"
+        "seed: 1\n"
+        "clock: {frames: 1, steps: 1}\n"
+        "nodes:\n"
+        f"  eye: {eye}\n"
+        "  story: {type: prompt.scenes, perceptor: eye, scenes: 'a cat:1_[given.png] | [given.png]'}\n"
+        "  photo: {type: source.image, path: given.png}\n"
+        "  area: {type: source.mask, path: given.png}\n"
+        "  canvas: {type: image.palette, width: 24, height: 16, start: photo}\n"
+        "  crops: {type: cutout.classic, image: canvas, count: 3, size: eye.size}\n"
+        "  seen: {type: encode.cutouts, perceptor: eye, cutouts: crops}\n"
+        "  meaning: {type: loss.prompts, seen: seen, prompts: story, mask: area}\n"
+        "  near: {type: loss.match, image: canvas, target: photo, mask: area}\n"
+        "  use: {type: loss.palette_use, palette: canvas.palette, mask: area}\n"
+        "  optimise: {type: optimize.adam, losses: [meaning, near, use]}\n"
+        "  frames: {type: write.frames, image: canvas}\n"
+    )
+    outcome = cli("run", "film.yaml", "-q")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert Path("runs/film-1/frames/00000.png").exists()
+
+
+SCENES = {
+    '""': "there are no prompts; write a text",
+    '"a cat | "': "a prompt is empty; write a text, or remove the '|' beside it",
+    '"a [cat"': "'[' is not closed; write ']' at its end",
+    '"a cat:1_[none.png]"': "there is no file 'none.png'",
+    '"a cat:1:-0.5"': "the stop -0.5 is never reached",
+    '"a cat:-1:0.5"': "with the stop 0.5 nothing is pushed away",
+    '"a cat:1_[text.png]"': "text.png is not a picture that can be read: unknown format",
+}
+
+
+@pytest.mark.parametrize("scenes", SCENES)
+def test_prompts_that_say_nothing_sensible(cli, eye, scenes):
+    Path("text.png").write_text("hello")
+    Path("film.yaml").write_text(
+        f"pytti_graph: 1\nseed: 1\nnodes:\n  eye: {eye}\n"
+        f"  story: {{type: prompt.scenes, perceptor: eye, scenes: {scenes}}}\n" + LOOKING
+    )
+    outcome = cli("run", "film.yaml")
+    assert outcome.code == 3
+    [line] = [line for line in outcome.err.splitlines() if "error: " in line]
+    assert line.startswith("film.yaml:5:")
+    assert f"error: story: scenes: {SCENES[scenes]}" in line or f"error: story: /" in line and SCENES[scenes] in line
+    assert clean(outcome)
+
+
+def test_an_endless_weight_says_what_may_be_too_large(cli):
+    write("target: photo}", "target: photo, weight: 1e38}")
+    outcome = cli("run", "film.yaml", "--set", "likeness.weight=1e38*1e38")
+    assert outcome.code == 1
+    assert "film.yaml:8:3: error: likeness: its gradient for canvas.pixels is not finite" in outcome.err
+    assert "a number that goes into it may be too large, such as a weight" in outcome.err
+    assert clean(outcome)
+
+
+WEIGHTS = {
+    "other.safetensors": "it gives 2 numbers, where a rating is one",
+    "text.pt": "text.pt cannot be read as weights: it is damaged, or no file of weights",
+    "function.pt": "function.pt cannot be read as weights: it holds objects beside weights, which could run code",
+    "red.png": "red.png cannot be read as weights",
+}
+
+
+def strange_weights():
+    """Files that are no weights, or those of something else."""
+    save_file({"layer.weight": torch.zeros(2, 32)}, "other.safetensors")
+    Path("text.pt").write_text("hello")
+    Path("function.pt").write_bytes(pickle.dumps({"a": print}, protocol=2))
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_heads_of_something_else(cli, eye, name):
+    strange_weights()
+    Path("film.yaml").write_text(
+        f"pytti_graph: 1\nseed: 1\nnodes:\n  eye: {eye}\n"
+        "  story: {type: prompt.scenes, perceptor: eye, scenes: a cat}\n"
+        + LOOKING.replace("losses: [meaning]", "losses: [liked]")
+        + f"  liked: {{type: loss.aesthetic, seen: seen, path: {name}}}\n"
+    )
+    outcome = cli("run", "film.yaml")
+    assert outcome.code == 3
+    assert WEIGHTS[name] in outcome.err
+    assert "error: liked: " in outcome.err
+    assert clean(outcome)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "expected"),
+    [
+        ("other.safetensors", 3, "does not hold weights of pg-tiny-cli: "),
+        ("text.pt", 4, "cannot be read as weights: it is damaged, or no file of weights; fetch or copy it again"),
+        ("function.pt", 4, "it holds objects beside weights, which could run code"),
+    ],
+)
+def test_eyes_of_something_else(cli, eye, name, code, expected):
+    strange_weights()
+    Path("film.yaml").write_text(
+        f"pytti_graph: 1\nseed: 1\nnodes:\n  eye: {eye.replace('random', name)}\n"
+        "  story: {type: prompt.scenes, perceptor: eye, scenes: a cat}\n" + LOOKING
+    )
+    outcome = cli("run", "film.yaml")
+    assert outcome.code == code
+    assert "error: eye: " in outcome.err
+    assert expected in outcome.err
+    assert "Error(s)" not in outcome.err
+    assert clean(outcome)
 
 
 def test_a_disk_that_fills_up_keeps_what_is_finished(cli, monkeypatch):

@@ -42,6 +42,26 @@ def test_check_does_not_import_torch(cli, folder):
     assert not {"torch", "av", "open_clip", "PIL"} & {*heavy}
 
 
+@pytest.mark.parametrize(("given", "expected"), [(None, "1"), ("0", "0")])
+def test_torch_finds_large_pages_switched_on_when_it_is_imported(folder, monkeypatch, given, expected):
+    """Unless the user has said something else."""
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
+    if given is not None:
+        monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", given)
+    code = (
+        "import os, sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'torch':\n"
+        "            print('torch finds', os.environ.get('THP_MEM_ALLOC_ENABLE'))\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        "from pytti_graph.cli.main import main\n"
+        "main(['run', 'film.yaml', '--quiet'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"torch finds {expected}\n"
+
+
 def test_help_answers_in_a_fraction_of_a_second(program):
     begin = time.perf_counter()
     assert program("--help").wait(timeout=20) == 0

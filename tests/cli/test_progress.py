@@ -1,6 +1,9 @@
 """The live line, the time left, the preview, and how numbers are said."""
 
 import io
+import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 
 from pytti_graph import PyttiGraphError
-from pytti_graph.cli import preview, progress, words
+from pytti_graph.cli import preview, progress, summary, words
 from pytti_graph.cli.interrupt import Stop
 from pytti_graph.cli.preview import Preview
 from pytti_graph.engine.events import Prepared, Stepped
@@ -104,6 +107,60 @@ def test_a_terminal_sees_the_line_and_then_the_summary(cli, monkeypatch):
     plain = text.getvalue()
     for expected in ("A red film", "makes", "32 x 24 pixels", "seed", "frame 1/3  step 1/4", "likeness 0.", "red.mp4"):
         assert expected in plain
+
+
+# Early ends
+
+PATIENT = ("--set", "optimise.patience=4", "--set", "optimise.learning_rate=0", "--set", "clock.steps=50")
+"""Nothing is gained from the beginning: each frame ends after 5 steps."""
+
+
+def test_an_early_end_is_told(cli):
+    last = cli("run", "film.yaml", *PATIENT).out.splitlines()[-1]
+    assert "; all frames ended early, after 5 steps; runs/film-1/frames" in last
+    rows = [json.loads(line) for line in Path("runs/film-1/losses.jsonl").read_text().splitlines()]
+    assert [(row["frame"], row["step"]) for row in rows if "ended early" in row] == [(0, 4), (1, 4), (2, 4)]
+    assert all(row.get("ended early", True) is True for row in rows)
+
+
+def test_an_early_end_is_told_frame_by_frame_to_those_who_want_it(cli):
+    moving = "--set", "optimise.learning_rate=0.01*frame", "--set", "clock.steps=8"
+    lines = cli("run", "film.yaml", "-v", *PATIENT, *moving).out.splitlines()
+    assert "frame 1/3  ended early, after 5 steps  likeness" in lines[1]
+    assert "ended early" not in lines[2]
+    assert "; 1 of 3 frames ended early, after 5 steps;" in lines[-1]
+
+
+def test_an_early_end_is_told_on_a_terminal(cli, monkeypatch):
+    from pytti_graph.cli import output
+
+    text = io.StringIO()
+    terminal = Console(file=text, force_terminal=True, width=100, markup=False, highlight=False, soft_wrap=True)
+    monkeypatch.setattr(output, "console", lambda err=False: terminal)
+    monkeypatch.setattr("pytti_graph.cli.run._is_terminal", lambda: True)
+    assert cli("run", "film.yaml", "-v", *PATIENT, "--set", "clock.frames=1").code == 0
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.getvalue())
+    assert "frame 1 ended early, after 5 steps\n" in plain
+    assert re.search(r"\n  steps +ended early, after 5 steps *\n", plain)
+
+
+def test_an_early_end_is_told_to_programs(cli):
+    data = json.loads(cli("run", "film.yaml", "--json", *PATIENT, "--set", "clock.frames=2").out)
+    assert data["ended_early"] == [{"frame": 0, "steps": 5}, {"frame": 1, "steps": 5}]
+    assert json.loads(cli("run", "film.yaml", "--json").out)["ended_early"] == []
+    lines = cli("run", "film.yaml", "-q", "--listen", "events", *PATIENT).out.splitlines()
+    done = [event for event in map(json.loads, lines) if event["event"] == "FrameDone"]
+    assert [(event["frame"], event["steps"], event["ended_early"]) for event in done] == [
+        (0, 5, True),
+        (1, 5, True),
+        (2, 5, True),
+    ]
+
+
+def test_how_many_ended_early():
+    assert summary.early(3, {}) == {}
+    assert summary.early(1, {0: 1}) == {"steps": "ended early, after 1 step"}
+    assert summary.early(9, {2: 40, 7: 1200}) == {"steps": "2 of 9 frames ended early, after 40 to 1,200 steps"}
 
 
 # Preview

@@ -167,6 +167,8 @@ def test_a_picture_that_is_finished_stops_early(make):
     more = optimiser("optimize.adam", patience=20, learning_rate=0.05)
     [frame] = make({**STILL, **more}, frames=1, steps=2000).render()
     assert 20 < frame.steps < 500
+    assert frame.ended_early
+    assert not next(iter(make(STILL, frames=1, steps=5).render())).ended_early
     assert (frame.tensor - 0.25).abs().max() < 0.02
 
 

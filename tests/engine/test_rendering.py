@@ -8,7 +8,9 @@ import torch
 
 from pytti_graph import Graph, GraphError, Interrupted, Moment, RenderError, node
 from pytti_graph.api import resume
+from pytti_graph.engine import rendering
 from pytti_graph.engine.events import FrameDone, Prepared, Stepped, Warned
+from pytti_graph.engine.machine import Machine
 
 
 def tensors(frames):
@@ -143,6 +145,22 @@ def test_events_tell_what_happens(picture_graph):
     ]
     assert sum(isinstance(event, FrameDone) for event in events) == 2
     assert not any(isinstance(event, Warned) for event in events)
+
+
+@pytest.mark.parametrize(("steps", "timed"), [(1, 1), (5, 1), (6, 2), (500, 2)])
+def test_an_estimate_is_the_faster_of_two_steps_where_there_are_many(picture_graph, monkeypatch, steps, timed):
+    """The first one that is timed finds caches cold: here each takes a second less than the one before."""
+    now, took = [0.0], iter([9.0, 8.0, 7.0])
+    monkeypatch.setattr(rendering.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(Machine, "time_step", lambda self: now.__setitem__(0, now[0] + next(took)))
+    events = []
+    stopped = picture_graph(clock={"frames": 2, "steps": steps}).render(
+        on_event=events.append, cancelled=lambda: True, output="canvas"
+    )
+    with pytest.raises(Interrupted):
+        list(stopped)
+    [prepared] = [event for event in events if isinstance(event, Prepared)]
+    assert prepared.step_seconds == 10.0 - timed
 
 
 def test_two_graphs_render_at_once(picture_graph):

@@ -80,10 +80,33 @@ def test_crops_count_by_their_weights(line, device):
     assert float(Aesthetic(line, device).forward(view, level=4)) == pytest.approx((3 * one + other) / 4)
 
 
-def test_what_several_perceptors_see_is_refused(line, device):
-    view = seen([1.0, 0, 0])
-    with pytest.raises(UsageError, match="one perceptor"):
-        Aesthetic(line, device).forward(replace(view, others=(view,)))
+def test_of_several_perceptors_its_own_counts(line, device):
+    """The one whose embeddings it takes, wherever it stands among them."""
+    own, other = seen([1.0, 0, 0]), seen([1.0, 0, 0, 0])
+    alone = Aesthetic(line, device).forward(own)
+    for views in ((own, other), (other, own), (other, other, own)):
+        assert float(Aesthetic(line, device).forward(replace(views[0], others=views[1:])).detach()) == alone
+
+
+def test_perceptors_that_are_alike_are_told_apart_by_their_number(line, device):
+    first, second = seen([1.0, 0, 0]), seen([0.0, 1, 0])
+    both, head = replace(first, others=(second,)), Aesthetic(line, device)
+    assert head.forward(both, which=1) == head.forward(first)
+    assert head.forward(both, which=2) == head.forward(second)
+    assert head.forward(first, which=1) == head.forward(first)
+    with pytest.raises(UsageError, match="embeddings have 3, 3") as caught:
+        head.forward(both)
+    assert "which: N, from 1 to 2" in caught.value.problem.hint
+    with pytest.raises(UsageError, match="there is no perceptor 3: 2 look at the crops"):
+        head.forward(both, which=3)
+
+
+def test_no_perceptor_is_its_own(line, device):
+    others = seen([1.0, 0, 0, 0]), seen([1.0, 0])
+    with pytest.raises(UsageError, match="takes 3 numbers, and the perceptors' embeddings have 4, 2"):
+        Aesthetic(line, device).forward(replace(others[0], others=others[1:]))
+    with pytest.raises(UsageError, match="3 dimensions, but these have 2"):
+        Aesthetic(line, device).forward(replace(others[0], others=others[1:]), which=2)
 
 
 def test_gradient(line, device):
@@ -124,7 +147,7 @@ def test_files_that_cannot_be_read(tmp_path):
         with pytest.raises(UsageError, match="there is no file"):
             read_head(tmp_path / name)
         (tmp_path / name).write_bytes(b"not weights")
-        with pytest.raises(UsageError, match="cannot be read as weights"):
+        with pytest.raises(UsageError, match="cannot be read as weights: it is damaged, or no"):
             read_head(tmp_path / name)
 
 

@@ -1,4 +1,4 @@
-"""Waves: the same look at every size, pictures taken and moved exactly, seamless edges."""
+"""Waves: the same look at every size, pictures taken and moved exactly, edges seamless or free."""
 
 import math
 from itertools import pairwise
@@ -57,7 +57,8 @@ def test_moving_the_parameters_moves_the_picture(make, natural, stream, psnr):
 
 def test_the_look_does_not_depend_on_size(make, stream):
     """The long waves of a large picture, alone, are the small picture enlarged."""
-    small, large = paint(make(width=32, height=24), stream), make(width=128, height=96)
+    small = paint(make(width=32, height=24, seamless=True), stream)
+    large = make(width=128, height=96, seamless=True)
     with torch.no_grad():
         large.waves.zero_()
         for rows in (slice(0, 12), slice(-11, None)):
@@ -69,7 +70,7 @@ def test_the_look_does_not_depend_on_size(make, stream):
 
 @pytest.mark.parametrize(("width", "height"), [(128, 128), (64, 128)])
 def test_waves_decay_by_their_length_whatever_their_direction(width, height):
-    numbers = fourier.wave_numbers(height, width)
+    numbers = fourier.wave_numbers(height, width, 128)
     assert numbers.shape == (height, width // 2 + 1)
     assert float(numbers[0, 0]) == 0
     assert float(numbers[6, 0]) == 6
@@ -80,19 +81,33 @@ def test_waves_decay_by_their_length_whatever_their_direction(width, height):
 
 def test_decay_is_the_slope_of_the_spectrum(make, stream):
     """Amplitude falls as frequency to the power -decay."""
-    canvas = paint(make(width=128, height=128, decay=1.5, contrast=0.05), stream, 0.3)
+    canvas = paint(make(width=128, height=128, decay=1.5, contrast=0.05, seamless=True), stream, 0.3)
     spectrum = torch.fft.rfft2(canvas.forward().detach().mean(1)[0]).abs()
-    numbers = fourier.wave_numbers(128, 128)
+    numbers = fourier.wave_numbers(128, 128, 128)
     bands = [spectrum[(numbers > low) & (numbers <= 2 * low)].square().mean().sqrt() for low in (4, 8, 16, 32)]
     slopes = [math.log2(a / b) for a, b in pairwise(bands)]
     assert sum(slopes) / 3 == pytest.approx(1.5, abs=0.1)
 
 
-def test_edges_join(make, stream):
-    """The step over an edge is no larger than other steps."""
-    picture = paint(make(), stream, 0.5).forward().detach()
-    over = (picture[..., 0] - picture[..., -1]).abs().mean()
-    assert over < 1.5 * picture.diff(dim=-1).abs().mean()
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_edges_join_if_the_picture_is_seamless_and_else_differ(make, stream, axis):
+    """The step over an edge is no larger than other steps; else opposite edges have little in common."""
+    for seamless in (True, False):
+        picture = paint(make(decay=2.0, seamless=seamless), stream, 0.5).forward().detach()
+        over = (picture.select(axis, 0) - picture.select(axis, -1)).abs().mean()
+        assert (over < 2 * picture.diff(dim=axis).abs().mean()) == seamless
+
+
+@pytest.mark.parametrize(("length", "field"), [(1, 2), (48, 60), (64, 80), (101, 128), (256, 320), (512, 640)])
+def test_the_field_is_a_quarter_longer_and_fast_to_transform(length, field):
+    assert fourier.field_length(length) == field
+
+
+def test_waves_are_as_long_in_a_field_as_in_a_seamless_picture():
+    """Lengths count in pictures, so the same wave moves as fast in both."""
+    field, seamless = fourier.wave_numbers(60, 80, 64), fourier.wave_numbers(48, 64, 64)
+    assert float(field[0, 10]) == float(seamless[0, 8]) == 8
+    assert float(field[15, 0]) == pytest.approx(float(seamless[12, 0]))
 
 
 def test_it_starts_nearly_grey(make):

@@ -220,8 +220,12 @@ def test_weights_of_another_architecture(make, tmp_path):
     for config, state, words in (
         ({"_class_name": "UNet2DModel"}, None, "of UNet2DModel, not of VQModel or AutoencoderTiny"),
         ({"hidden_size": 3}, None, "of an unknown network"),
-        (VQ, build(TINY).state_dict(), r"do not fit their config.json: Missing key"),
-        ({**VQ, "vq_embed_dim": 2}, build(VQ).state_dict(), "do not fit their config.json: size mismatch"),
+        (VQ, build(TINY).state_dict(), r"do not fit their config.json: it lacks \S+ and \d+ more"),
+        (
+            {**VQ, "vq_embed_dim": 2},
+            build(VQ).state_dict(),
+            r"do not fit their config.json: \S+ has shape \[.*\], where the network has \[",
+        ),
         ({**VQ, "down_block_types": ["Nothing"] * 2}, None, "not a configuration that diffusers can build"),
     ):
         with pytest.raises(UsageError, match=words):

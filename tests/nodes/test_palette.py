@@ -274,6 +274,36 @@ def test_brightness_rises_evenly():
     assert black.grad.isfinite().all()
 
 
+def halves(left, right):
+    """Places [1, 1, 4, 8] that differ left and right."""
+    return torch.cat((left.expand(1, -1, 4, 4), right.expand(1, -1, 4, 4)), 3)
+
+
+def test_palettes_are_to_be_in_use_where_the_mask_is():
+    """Left one palette has all, right both have half each: the mask says which of the two it is about."""
+    owned = 60 * F.one_hot(torch.tensor([0, 0, 1, 1]), 2).float().T.view(1, 2, 1, 4)
+    logits = halves(torch.tensor([60.0, 0]).view(1, 2, 1, 1), owned)
+    made = palette.Palette(torch.zeros(2, 2, 3), torch.zeros(2), logits)
+    left = halves(torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1))
+    assert float(palette.palette_use(made, 1.0, mask=left)) == pytest.approx(math.log(2), abs=1e-5)
+    assert float(palette.palette_use(made, 1.0, mask=1 - left)) == pytest.approx(0, abs=1e-5)
+
+
+def test_palettes_are_kept_bright_where_the_mask_is():
+    """One palette is as it should be, the other black; each counts by the part of its places in the mask."""
+    grey, black = palette.ramp(5, 1.0).view(5, 1, 1).expand(5, 1, 3), torch.zeros(5, 1, 3)
+    colours = torch.cat((grey, black), 1).requires_grad_()
+    logits = halves(torch.tensor([60.0, 0]).view(1, 2, 1, 1), torch.tensor([0.0, 60]).view(1, 2, 1, 1))
+    made = palette.Palette(colours, palette.ramp(5, 1.0), logits.requires_grad_())
+    left = halves(torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1))
+    away = float((palette.ramp(5, 1.0) ** 2).mean())
+    found = [palette.palette_brightness(made, 1.0, mask=mask).detach() for mask in (left, 1 - left, left + 0.5)]
+    assert [float(one) for one in found] == pytest.approx([0, away, away / 4], abs=1e-6)
+    palette.palette_brightness(made, 1.0, mask=1 - left).backward()
+    assert logits.grad is None, "it is about colours: places do not give way"
+    assert not colours.grad[:, 0].any()
+
+
 def graph(**canvas):
     return Graph.build(
         {

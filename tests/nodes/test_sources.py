@@ -169,13 +169,13 @@ def test_the_first_picture_of_an_animation(load):
     assert colour(load(solid("L", 0), "a.gif", {"save_all": True, "append_images": [later]})) == [0, 0, 0]
 
 
-def giant():
-    """A PNG that says it has 10^10 pixels."""
+def giant(side=100_000):
+    """A PNG that says it is so wide and high."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
@@ -233,3 +233,15 @@ def test_large_pictures_are_refused_before_they_are_decoded(load, monkeypatch):
     monkeypatch.setattr("pytti_graph.nodes.sources._MAX_PIXELS", 10)
     with pytest.raises(UsageError, match="too large: 8 x 4"):
         load(solid("L", 0, (8, 4)))
+
+
+@pytest.mark.parametrize("side", [10_000, 30_000, 2**31 - 1])
+def test_giants_are_refused_in_our_own_words(tmp_path, side, recwarn):
+    """Pillow has limits too, and speaks of attacks."""
+    path = tmp_path / "giant.png"
+    path.write_bytes(giant(side))
+    with pytest.raises(UsageError, match=r"giant\.png is too large") as caught:
+        image(path, DEVICE)
+    assert "attack" not in str(caught.value)
+    assert caught.value.problem.hint == "make it smaller first; at most 80 million pixels are read"
+    assert not recwarn.list

@@ -274,6 +274,21 @@ def test_options_that_make_no_sense(given, message):
         Options.read(None, given, {})
 
 
+@pytest.mark.parametrize(("given", "expected"), [(None, "1"), ("0", "0")])
+def test_a_worker_switches_large_pages_on_before_there_is_torch(monkeypatch, given, expected):
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
+    if given is not None:
+        monkeypatch.setenv("THP_MEM_ALLOC_ENABLE", given)
+    code = (
+        "import os, sys\n"
+        "from pytti_graph_ray.worker import Worker\n"
+        "Worker(1)\n"
+        "print(os.environ['THP_MEM_ALLOC_ENABLE'], 'torch' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [expected, "False"]
+
+
 def test_listing_executors_imports_no_ray():
     code = (
         "import sys, pytti_graph_ray.executor\n"
