@@ -9,8 +9,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+from pytti_graph.core.addresses import address_fault, is_address
 from pytti_graph.core.errors import RenderError, UsageError
 from pytti_graph.core.paths import frame_name, resolve
+from pytti_graph.core.web_pictures import WebPicture, not_fetched
 from pytti_graph.engine.pictures import save_png
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -53,6 +55,29 @@ class FileAccess:
             UsageError: It lies outside the graph's folder and all allowed folders, symbolic links followed.
         """
         return resolve(path, self._inputs, self._allowed, "the graph's folder")
+
+    def picture(self, path: str) -> Path:
+        """The absolute path of a picture to read: of a file as `input` gives it, or of what an address fetches.
+
+        Raises:
+            UsageError: It lies outside the graph's folder and all allowed folders, or has not been fetched and cannot
+                or may not be.
+        """
+        if not is_address(path):
+            return self.input(path)
+        if (fault := address_fault(path)) is not None:
+            raise UsageError(fault.message, hint=fault.hint)
+        download = WebPicture(path)
+        if (cached := download.cached()) is not None:
+            return cached
+        if not self._network:
+            fault = not_fetched(path)
+            raise UsageError(fault.message, hint=fault.hint)
+        try:
+            return download.fetch()
+        except OSError as error:
+            hint = "does your browser show it? save it beside the graph, and write its file name"
+            raise UsageError(f"{path} cannot be fetched: {error}", hint=hint) from error
 
     def output(self, path: str | Path) -> Path:
         """The absolute path of a file or folder to write.
