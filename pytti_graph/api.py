@@ -233,7 +233,7 @@ class Graph:
         from pytti_graph.engine.runfolder import RunFolder
 
         plan = self.plan(write=write, output=output)
-        _check_files(plan.graph, self.folder, [Path(path) for path in allow_paths])
+        _check_files(plan.graph, self.folder, [Path(path) for path in allow_paths], allow_network)
         chosen = choose(device, precision)
         seed = seed if seed is not None else self.checked.seed
         seed = seed if seed is not None else secrets.randbelow(2**31)
@@ -335,7 +335,7 @@ def _resumed(
     if frames is not None:
         graph = _extended(graph, frames, checkpoint.frame if checkpoint else 0)
     plan = graph.plan()
-    _check_files(plan.graph, source, allowed)
+    _check_files(plan.graph, source, allowed, allow_network)
     if graph_folder is None:
         check_source(plan.graph, source, allowed)
     run.replace_graph(graph.yaml)
@@ -356,9 +356,9 @@ def _check_node_files(record: Mapping[str, Any], registry: Registry) -> None:
             raise UsageError(message, hint=f"if you trust it, add --nodes {shlex.quote(file)}")
 
 
-def _check_files(graph: CheckedGraph, folder: Path, allowed: Sequence[Path]) -> None:
-    """Refuse files that are missing, or lie outside of the folders that the graph was given."""
-    if missing := list(input_problems(graph, folder, allowed)):
+def _check_files(graph: CheckedGraph, folder: Path, allowed: Sequence[Path], network: bool | None = None) -> None:
+    """Refuse files that are missing, or lie outside of the folders and the network that the graph was given."""
+    if missing := list(input_problems(graph, folder, allowed, network)):
         raise GraphError(in_file_order(missing))
 
 
@@ -366,7 +366,8 @@ def check_source(graph: CheckedGraph, source: Path, allowed: Sequence[Path]) -> 
     """Refuse to read where only a run folder says that the graph's folder is; raises `UsageError`."""
     home = source.resolve()
     given = [Path.cwd(), *(path.resolve() for path in allowed)]
-    reads = any(file.direction == "input" for node in graph.nodes.values() for _, file, _ in node.files())
+    files = [file for node in graph.nodes.values() for _, file, _ in node.files()]
+    reads = any(file.direction == "input" and file.address is None for file in files)
     if reads and not any(home.is_relative_to(folder) for folder in given):
         message = f"the graph reads files in {home}, which is not in the present folder"
         raise UsageError(message, hint=f"if it may, add --allow-path {shlex.quote(str(home))}")

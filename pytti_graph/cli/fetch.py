@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytti_graph.cli import words
@@ -41,7 +41,7 @@ def _downloads(node: CheckedNode, registry: Registry) -> Sequence[Download]:
     from pytti_graph.core.downloads import downloads_of
 
     try:
-        return downloads_of(registry.implementation(node.spec), _known(node))
+        return [*downloads_of(registry.implementation(node.spec), _known(node)), *_pictures(node)]
     except PyttiGraphError as error:
         problem = error.problem
         if problem.node is not None:
@@ -50,6 +50,20 @@ def _downloads(node: CheckedNode, registry: Registry) -> Sequence[Download]:
         raise type(error)(
             problem.message, position=place, node=node.id, argument=problem.argument, hint=problem.hint
         ) from error
+
+
+def _pictures(node: CheckedNode) -> Iterator[Download]:
+    """The pictures that it names by their addresses."""
+    from pytti_graph.core.addresses import address_fault
+    from pytti_graph.core.errors import GraphError, Problem
+    from pytti_graph.core.web_pictures import WebPicture
+
+    for argument, file, place in node.files():
+        if file.address is None:
+            continue
+        if (fault := address_fault(file.address)) is not None:
+            raise GraphError([Problem(f"{argument}: {fault.message}", place, node.id, argument, fault.hint)])
+        yield WebPicture(file.address)
 
 
 def _known(node: CheckedNode) -> dict[str, Any]:
@@ -102,9 +116,13 @@ def _fetch(download: Download) -> None:
 
 
 def _unreachable(download: Download, error: Exception) -> MissingError:
+    from pytti_graph.core.web_pictures import WebPicture
+
     reason = " ".join(str(error).split()) or type(error).__name__
     hint = (
         f"is there a network here? elsewhere, fetch the file and put it into {download.destination}, "
         "or let the graph use a local file, or another node that needs no download"
     )
+    if isinstance(download, WebPicture):
+        hint = "does your browser show it? save it beside the graph, and write its file name"
     return MissingError(f"{download.source} cannot be fetched: {reason}", hint=hint)

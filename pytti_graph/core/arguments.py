@@ -68,12 +68,13 @@ class ChoiceType:
 
 @dataclass(frozen=True, slots=True)
 class PathType:
-    """A file to read or to write."""
+    """A file to read or to write; with `web`, or the address of a picture to read."""
 
     direction: Literal["input", "output"]
+    web: bool = False
 
     def __str__(self) -> str:
-        return "path"
+        return "path or address" if self.web else "path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +201,8 @@ def _annotated(annotation: Any) -> ArgumentType:
                 base = NumberType(base.integer, mark)
             case TextParser(target, keys):
                 base = TextType(target, keys)
-            case PathMark(direction):
-                base = PathType(direction)
+            case PathMark(direction, web):
+                base = PathType(direction, web)
             case _:
                 pass
     return base

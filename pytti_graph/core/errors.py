@@ -79,9 +79,26 @@ class PyttiGraphError(Exception):
 
 
 class UsageError(PyttiGraphError):
-    """A command or a call that does not make sense."""
+    """A command or a call that does not make sense.
+
+    Attributes:
+        offset: Where in the node's argument, if that is a text with formulas inside.
+    """
 
     exit_code = 2
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        position: Position | None = None,
+        node: str | None = None,
+        argument: str | None = None,
+        offset: int | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.offset = offset
+        super().__init__(message, position=position, node=node, argument=argument, hint=hint)
 
 
 class GraphError(PyttiGraphError):

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Literal, NamedTuple
 
+from pytti_graph.core.addresses import address_fault, is_address, is_video
 from pytti_graph.core.errors import did_you_mean
 from pytti_graph.core.formula_names import KEYWORDS
 from pytti_graph.core.formula_tokens import tokens_of
 from pytti_graph.core.formulas import TextSyntaxError
 from pytti_graph.core.scene_text import after_quotes, skip_spaces, unescaped
 
-MaskKind = Literal["left", "right", "up", "down", "near", "far", "picture", "text"]
+MaskKind = Literal["left", "right", "up", "down", "near", "far", "picture", "video", "text"]
 
 _WORDS: dict[str, MaskKind | None] = {
     "all": None,
@@ -26,9 +27,7 @@ _WORDS: dict[str, MaskKind | None] = {
 WORDS = {**{word[0]: kind for word, kind in _WORDS.items()}, **_WORDS}
 """What masks may be called, and their kind; None lets everything through."""
 
-_FILMS = (".mp4", ".mov", ".webm", ".mkv", ".avi", ".gif")
 _MASK_HINT = "a mask is one of a, l, r, u, d, n, f, a picture in brackets, or a text with a cutoff, as in 1_sky_0.8"
-_URLS = ("http:", "https:", "ftp:", "file:")
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class PromptMask:
 
     Attributes:
         kind: What tells.
-        text: The path of a picture, or a text that crops must be near to; else "".
-        inverted: A picture's black parts count, not its white ones.
+        text: The path of a picture or a video, the address of a picture, or a text that crops must be near to; else "".
+        inverted: Black parts of what is in the file count, not white ones.
         cutoff: Index of the cutoff in the formulas, or None if it is not given.
         offset: Where it begins in the whole text.
     """
@@ -91,7 +90,7 @@ def read_mask(text: str, start: int, end: int) -> MaskText:
     if first == end:
         raise TextSyntaxError("a mask is missing after '_'", start - 1, _MASK_HINT)
     if text[first] == "[":
-        return _picture(text, first, end)
+        return _in_file(text, first, end)
     if text[first] == '"':
         closing = after_quotes(text, first)
         return MaskText("text", unescaped(text[first + 1 : closing - 1]), False, _cutoff(text, closing, end))
@@ -121,30 +120,34 @@ def _cutoff(text: str, start: int, end: int) -> int | None:
     return first
 
 
-def _picture(text: str, first: int, end: int) -> MaskText:
+def _in_file(text: str, first: int, end: int) -> MaskText:
     closing = text.find("]", first, end)
     assert closing >= 0, "brackets are closed when prompts are cut out"
-    if (cutoff := _cutoff(text, closing + 1, end)) is not None:
-        hint = "leave it out: grey parts of the picture count in part"
-        raise TextSyntaxError("a mask that is a picture has no cutoff", cutoff, hint)
     begin = skip_spaces(text, first + 1, closing)
     inverted = text.startswith("-", begin)
     begin = skip_spaces(text, begin + inverted, closing)
     path = text[begin:closing].strip()
     check_path(path, begin, "mask")
-    return MaskText("picture", path, inverted, None)
+    kind = file_kind(path)
+    if (cutoff := _cutoff(text, closing + 1, end)) is not None:
+        hint = f"leave it out: grey parts of the {kind} count in part"
+        raise TextSyntaxError(f"a mask that is a {kind} has no cutoff", cutoff, hint)
+    return MaskText(kind, path, inverted, None)
+
+
+def file_kind(path: str) -> Literal["picture", "video"]:
+    """What a file in brackets is, by its name; what lies in the network is a picture."""
+    return "video" if is_video(path) and not is_address(path) else "picture"
 
 
 def check_path(path: str, offset: int, what: str) -> None:
-    """Refuse what cannot be the path of a picture; raises `TextSyntaxError`."""
+    """Refuse what cannot be the path of a picture or a video, or a picture's address; raises `TextSyntaxError`."""
     if not path:
         raise TextSyntaxError("there is no file in the brackets", offset, f"write a file, as in [{what}.png]")
-    if path.lower().startswith(_URLS):
-        hint = "save the picture beside the graph, and write its file name"
-        raise TextSyntaxError("pictures in prompts are not read from the network", offset, hint)
+    if is_address(path):
+        if (fault := address_fault(path)) is not None:
+            raise TextSyntaxError(fault.message, offset, fault.hint)
+        return
     if PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive:
         hint = "write it relative to the graph's folder, so that the graph works elsewhere too"
         raise TextSyntaxError(f"'{path}' is an absolute path", offset, hint)
-    if path.lower().endswith(_FILMS):
-        hint = "write a picture, such as a frame of it"
-        raise TextSyntaxError(f"'{path}' is a film, and prompts read pictures only", offset, hint)

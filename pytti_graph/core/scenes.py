@@ -11,7 +11,8 @@ r"""The language of `prompt.scenes`: which texts a film should mean, when, where
   special.
 * `\` before one of `| : " [ ] \` takes it literally, in quotes and outside; before anything else it is an ordinary
   character.
-* A text in brackets, `[photo.png]`, is the file of a picture, which is meant in its place.
+* A text in brackets, `[photo.png]`, is the file of a picture or, by its ending, of a video, which is meant in its
+  place. It may be the http or https address of a picture.
 * A colon between `[` and `]` belongs to the text.
 * Spaces and line breaks in a text that is not quoted count as one space.
 
@@ -19,10 +20,10 @@ A weight may be followed by a mask, and that by a cutoff, each after an `_`: `we
 
 * The `_` of a mask is one that begins a word where the formula has ended: after a number (`1_left`), a closing bracket
   (`(10*f_lo)_left`), or a name and a space (`f_lo _left`). An `_` within a name belongs to the name.
-* A mask is `a`, `l`, `r`, `u`, `d`, `n`, `f` (or `all`, `left`, `right`, `up`, `down`, `near`, `far`), the file of a
-  picture in brackets (`[sky.png]` for its white parts, `[-sky.png]` for its black ones), or a text. A text with `_`,
-  `|` or `:` in it, or one that is a word of this list, is written in quotes.
-* A cutoff is a formula, and all that follows the `_` after the mask. A text needs one; pictures and `all` have none.
+* A mask is `a`, `l`, `r`, `u`, `d`, `n`, `f` (or `all`, `left`, `right`, `up`, `down`, `near`, `far`), a file in
+  brackets as above (`[sky.png]` for its white parts, `[-sky.png]` for its black ones), or a text. A text with `_`, `|`
+  or `:` in it, or one that is a word of this list, is written in quotes.
+* A cutoff is a formula, and all that follows the `_` after the mask. A text needs one; files and `all` have none.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from pytti_graph.core.formulas import Formula, TextSyntaxError, parse_formula
-from pytti_graph.core.scene_masks import PromptMask, check_path, mask_start, read_mask
+from pytti_graph.core.scene_masks import PromptMask, check_path, file_kind, mask_start, read_mask
 from pytti_graph.core.scene_text import Piece, after_quotes, pieces, skip_spaces, unescaped
 
 _NO_VARIABLES: Mapping[str, float | str] = MappingProxyType({})
@@ -66,12 +67,14 @@ class TextFile:
     """A file to read, named inside a text.
 
     Attributes:
-        path: As written, relative to the graph's folder.
+        path: As written, relative to the graph's folder, or the address of a picture.
         offset: Where it begins in the whole text.
+        web: It may be an address.
     """
 
     path: str
     offset: int
+    web: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class Prompt:
         stop: Index of its stop in the formulas.
         mask: Which crops it is about, or None for all.
         argument: The argument that it stands in.
-        picture: The text is the path of a picture.
+        picture: The text is the path of a picture or a video, or a picture's address.
     """
 
     text: str
@@ -95,6 +98,11 @@ class Prompt:
     mask: PromptMask | None = None
     argument: Side = "scenes"
     picture: bool = False
+
+    @property
+    def video(self) -> bool:
+        """The text is the path of a video."""
+        return self.picture and file_kind(self.text) == "video"
 
     def moved(self, distance: int) -> Prompt:
         """The same prompt, where `distance` other formulas stand before its own."""
@@ -111,7 +119,7 @@ class Scenes:
     Attributes:
         scenes: The prompts of each scene, at least one.
         formulas: Weights, stops and cutoffs; the defaults 1 and -inf are there once, if a prompt needs them.
-        files: The pictures that they name.
+        files: The pictures and videos that they name.
     """
 
     scenes: tuple[tuple[Prompt, ...], ...]
@@ -257,14 +265,14 @@ class _Reader:
         return Prompt(text, first, weight, stop, mask, self.argument, picture is not None)
 
     def _picture(self, first: int, end: int) -> str | None:
-        """The path of a prompt that is a picture, or None."""
+        """The path of a prompt that is a picture or a video, or None."""
         written = self.text[first:end].rstrip()
         if not written.startswith("[") or written.find("]") != len(written) - 1:
             return None
         path = written[1:-1].strip()
         offset = skip_spaces(self.text, first + 1, end)
         check_path(path, offset, "photo")
-        self.files.append(TextFile(path, offset))
+        self.files.append(TextFile(path, offset, web=True))
         return path
 
     def _weight(self, first: int, piece: Piece) -> tuple[int, PromptMask | None]:
@@ -283,8 +291,8 @@ class _Reader:
     def _mask(self, first: int, start: int, end: int) -> PromptMask | None:
         written = read_mask(self.text, start, end)
         offset = skip_spaces(self.text, start, end)
-        if written.kind == "picture":
-            self.files.append(TextFile(written.text, self.text.index(written.text, offset)))
+        if written.kind in ("picture", "video"):
+            self.files.append(TextFile(written.text, self.text.index(written.text, offset), web=True))
         cutoff = None if written.cutoff is None else self._formula(first, written.cutoff, end)
         if written.kind is None:
             return None

@@ -5,7 +5,7 @@ An annotation in a node's signature says how its value in a graph file is read:
 * a wire type (`Image`, `Loss`, `Perceptor`, ... or a list of one) takes a reference to a node;
 * `Number` or `Integer`, with bounds, takes a number or a formula;
 * `FormulaText` takes text with formulas inside;
-* `str`, `bool`, `Literal[...]`, `InputPath`, `OutputPath` are read literally;
+* `str`, `bool`, `Literal[...]`, `InputPath`, `PicturePath`, `OutputPath` are read literally;
 * `Stream`, `Device`, `Clock`, `Files`, `Report` and `Parameters` are handed over by the engine.
 """
 
@@ -73,9 +73,9 @@ class TextParser:
 
     The parser takes the text and returns an object with a `formulas` attribute, a sequence of `TextFormula`; it raises
     `TextSyntaxError` for what it cannot read. A `files` attribute, if there is one, is a sequence of `TextFile`: files
-    to read, which are checked with the graph, and which the node finds with `Files.input`. A class node's `__init__`
-    receives the parsed object, its `forward`, in a parameter of the same name annotated `FormulaValues`, the values of
-    the formulas in the same order.
+    to read, which are checked with the graph, and which the node finds with `Files.input` or `Files.picture`. A class
+    node's `__init__` receives the parsed object, its `forward`, in a parameter of the same name annotated
+    `FormulaValues`, the values of the formulas in the same order.
 
     Attributes:
         target: The parser.
@@ -89,9 +89,13 @@ class TextParser:
 
 @dataclass(frozen=True, slots=True)
 class PathMark:
-    """Marks a path; `direction` says whether it is read (graph folder) or written (run folder)."""
+    """Marks a path; `direction` says whether it is read (graph folder) or written (run folder).
+
+    With `web`, it may also be the http or https address of a picture.
+    """
 
     direction: Literal["input", "output"]
+    web: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ if TYPE_CHECKING:
     Number = float
     Integer = int
     InputPath = Path
+    PicturePath = Path
     OutputPath = Path
     FormulaValues = Sequence[float]
     Parameters = ParameterSet
@@ -139,6 +144,8 @@ else:
     """A whole number, or a formula that gives one."""
     InputPath = Annotated[Path, PathMark("input")]
     """A file to read, resolved against the graph's folder."""
+    PicturePath = Annotated[Path, PathMark("input", web=True)]
+    """A picture to read: a file as above, or an http or https address, which is fetched once."""
     OutputPath = Annotated[Path, PathMark("output")]
     """A file or folder to write, resolved inside the run folder."""
     FormulaValues = Annotated[Any, Injected("FormulaValues")]
@@ -438,6 +445,14 @@ class Files(Protocol):
 
     def input(self, path: str | Path) -> Path:
         """Resolve a file to read; raises `UsageError` when it lies outside the allowed folders."""
+        ...
+
+    def picture(self, path: str) -> Path:
+        """Resolve a picture to read: a file as `input` does, or an http or https address, which is fetched once.
+
+        Raises:
+            UsageError: It lies outside the allowed folders, or has not been fetched and cannot or may not be.
+        """
         ...
 
     @property

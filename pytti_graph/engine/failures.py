@@ -6,10 +6,18 @@ import errno
 
 from torch import Tensor
 
-from pytti_graph.core.errors import GraphError, MissingError, Problem, PyttiGraphError, RenderError, UsageError
+from pytti_graph.core.errors import (
+    GraphError,
+    MissingError,
+    Position,
+    Problem,
+    PyttiGraphError,
+    RenderError,
+    UsageError,
+)
 from pytti_graph.core.formulas import FormulaValueError
 from pytti_graph.core.types import Moment
-from pytti_graph.graph.binding import Computed
+from pytti_graph.graph.binding import Computed, Parsed
 from pytti_graph.graph.checks import CheckedNode
 from pytti_graph.graph.plan import Call, Plan
 
@@ -47,13 +55,21 @@ def _with_place(error: PyttiGraphError, node: CheckedNode, frame: int | None, st
     problem = error.problem
     if problem.node is not None or isinstance(error, GraphError):
         return error
-    place = problem.position or node.places.get(problem.argument or "") or node.position
+    place = problem.position or _offset_place(error, node) or node.places.get(problem.argument or "") or node.position
     message, argument, hint = problem.message, problem.argument, problem.hint
     if isinstance(error, MissingError):
         return MissingError(message, position=place, node=node.id, argument=argument, hint=hint)
     if isinstance(error, UsageError) and frame is None:
         return GraphError([Problem(message, place, node.id, argument, hint)])
     return RenderError(message, frame=frame, step=step, position=place, node=node.id, argument=argument, hint=hint)
+
+
+def _offset_place(error: PyttiGraphError, node: CheckedNode) -> Position | None:
+    """The place inside a text with formulas, if the error says so."""
+    if not isinstance(error, UsageError) or error.offset is None:
+        return None
+    bound = node.arguments.get(error.problem.argument or "")
+    return bound.at(error.offset) if isinstance(bound, Parsed) else None
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+from pytti_graph.core.addresses import address_fault, is_address
 from pytti_graph.core.errors import RenderError, UsageError
 from pytti_graph.core.paths import frame_name, resolve
+from pytti_graph.core.web_pictures import WebPicture, not_fetched
 from pytti_graph.engine.pictures import save_png
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -58,6 +60,29 @@ class FileAccess:
         if os.path.exists(found) and not (os.path.isfile(found) or os.path.isdir(found)):
             raise UsageError(f"'{path}' is a pipe or a device, not a file", hint="write what it gives into a file")
         return found
+
+    def picture(self, path: str) -> Path:
+        """The absolute path of a picture to read: of a file as `input` gives it, or of what an address fetches.
+
+        Raises:
+            UsageError: It lies outside the graph's folder and all allowed folders, or has not been fetched and cannot
+                or may not be.
+        """
+        if not is_address(path):
+            return self.input(path)
+        if (fault := address_fault(path)) is not None:
+            raise UsageError(fault.message, hint=fault.hint)
+        download = WebPicture(path)
+        if (cached := download.cached()) is not None:
+            return cached
+        if not self._network:
+            fault = not_fetched(path)
+            raise UsageError(fault.message, hint=fault.hint)
+        try:
+            return download.fetch()
+        except OSError as error:
+            hint = "does your browser show it? save it beside the graph, and write its file name"
+            raise UsageError(f"{path} cannot be fetched: {error}", hint=hint) from error
 
     def output(self, path: str | Path) -> Path:
         """The absolute path of a file or folder to write.

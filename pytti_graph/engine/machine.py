@@ -93,7 +93,9 @@ class Machine:
 
     def _path(self, name: FileName, node: str, argument: str) -> Path:
         try:
-            return self.files.input(name.text) if name.direction == "input" else self.files.output(name.text)
+            if name.direction == "output":
+                return self.files.output(name.text)
+            return self.files.picture(name.text) if name.web else self.files.input(name.text)
         except UsageError as error:
             place = self.plan.graph.nodes[node].places.get(argument)
             message, hint = error.problem.message, error.problem.hint

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from pytti_graph.core.addresses import is_address
 from pytti_graph.core.arguments import (
     ArgumentType,
     BooleanType,
@@ -27,6 +28,7 @@ from pytti_graph.core.formulas import (
     parse_formula,
     parse_reference,
 )
+from pytti_graph.core.scenes import TextFile
 from pytti_graph.core.types import Bounds
 from pytti_graph.graph.composed import At, Composed
 from pytti_graph.graph.document import Value, interpolate
@@ -82,10 +84,16 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class FileName:
-    """A path, resolved when rendering."""
+    """A path, resolved when rendering; with `web`, it may be the address of a picture."""
 
     text: str
     direction: str
+    web: bool = False
+
+    @property
+    def address(self) -> str | None:
+        """The address, if it is one and not the path of a file."""
+        return self.text if self.web and is_address(self.text) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +130,8 @@ def bind(kind: ArgumentType, value: Value, variables: Mapping[str, float | str])
             return number(kind, value, variables)
         case TextType(parser=str(parser), keys=keys):
             return _parsed(parser, keys, value, variables)
-        case PathType(direction):
-            return FileName(text(value, variables), direction)
+        case PathType(direction, web):
+            return FileName(text(value, variables), direction, web)
         case _:
             return Constant(_literal(kind, value, variables))
 
@@ -217,7 +225,8 @@ def _parsed(parser: str, keys: str | None, value: Value, variables: Mapping[str,
     except TextSyntaxError as error:
         raise BindingError(error.message, at(error.offset), error.hint) from None
     formulas = tuple(Computed(part.formula, False, Bounds(), _from(at, part.offset)) for part in parsed.formulas)
-    files = tuple((FileName(part.path, "input"), at(part.offset)) for part in getattr(parsed, "files", ()))
+    named: Sequence[TextFile] = getattr(parsed, "files", ())
+    files = tuple((FileName(part.path, "input", part.web), at(part.offset)) for part in named)
     return Parsed(parsed, formulas, files, at)
 
 

@@ -5,23 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pytti_graph.core.addresses import address_fault, is_address
 from pytti_graph.core.errors import Position, Problem, UsageError, did_you_mean
 from pytti_graph.core.paths import resolve
+from pytti_graph.core.web_pictures import WebPicture, not_fetched
+from pytti_graph.graph.binding import FileName
 from pytti_graph.graph.checked import CheckedGraph, CheckedNode
 
 
-def input_problems(graph: CheckedGraph, folder: Path, allowed: Sequence[Path] = ()) -> Iterator[Problem]:
+def input_problems(
+    graph: CheckedGraph, folder: Path, allowed: Sequence[Path] = (), network: bool | None = None
+) -> Iterator[Problem]:
     """Files that are missing, and paths that lead outside of what may be read.
 
     Args:
         graph: The graph.
         folder: Where its relative paths begin.
         allowed: Other folders that may be read.
+        network: Pictures may be fetched; if not, those that have not been are told. None if that is asked later.
     """
     for node in graph.nodes.values():
         for argument, file, place in node.files():
             if file.direction == "output":
                 yield from _leaving(node, argument, file.text, place, allowed)
+                continue
+            if is_address(file.text):
+                yield from _remote(node, argument, file, place, network)
                 continue
             try:
                 path = resolve(file.text, folder, allowed, "the graph's folder")
@@ -30,6 +39,20 @@ def input_problems(graph: CheckedGraph, folder: Path, allowed: Sequence[Path] = 
                 continue
             if not path.exists():
                 yield _problem(node, argument, f"there is no file '{file.text}'", place, _nearest(path))
+
+
+def _remote(
+    node: CheckedNode, argument: str, file: FileName, place: Position | None, network: bool | None
+) -> Iterator[Problem]:
+    """What is wrong with an address; the network is not asked."""
+    if file.address is None:
+        hint = "save it beside the graph, and write its file name"
+        yield _problem(node, argument, "this is not read from the network, only pictures are", place, hint)
+    elif (fault := address_fault(file.address)) is not None:
+        yield _problem(node, argument, fault.message, place, fault.hint)
+    elif network is False and WebPicture(file.address).cached() is None:
+        fault = not_fetched(file.address)
+        yield _problem(node, argument, fault.message, place, fault.hint)
 
 
 def _leaving(

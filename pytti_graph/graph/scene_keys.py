@@ -1,16 +1,17 @@
 """Reads scenes of prompts that are written with keys, and writes them in the language of prompts.
 
 The scenes are a list. A scene is a prompt, or a mapping with a list of `prompts`. A prompt is a text, taken as it is,
-or a mapping with `text` or `picture` and what else the language has: `weight`, `stop`, `mask`, `cutoff`.
+or a mapping with `text`, `picture` or `video` and what else the language has: `weight`, `stop`, `mask`, `cutoff`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pytti_graph.core.addresses import VIDEOS, is_address
 from pytti_graph.core.arguments import NumberType
 from pytti_graph.core.errors import did_you_mean
-from pytti_graph.core.scene_masks import WORDS
+from pytti_graph.core.scene_masks import WORDS, file_kind
 from pytti_graph.core.scene_text import quoted
 from pytti_graph.graph import binding
 from pytti_graph.graph.composed import Composed
@@ -19,12 +20,13 @@ from pytti_graph.graph.values import Entry, Value
 
 Variables = Mapping[str, float | str]
 
-_MASK_HINT = "write a word, {picture: FILE} or {text: ...}"
+_MASK_HINT = "write a word, {picture: FILE}, {video: FILE} or {text: ...}"
+_KINDS = ("text", "picture", "video")
 
 _SCENE, _PROMPT, _PICTURE, _TEXT = (
     ("prompts",),
-    ("text", "picture", "weight", "stop", "mask", "cutoff"),
-    ("picture", "inverted"),
+    (*_KINDS, "weight", "stop", "mask", "cutoff"),
+    ("picture", "video", "inverted"),
     ("text",),
 )
 
@@ -70,7 +72,7 @@ class _Writer:
 
     def scene(self, scene: Value) -> None:
         prompts: Sequence[Value] = (scene,)
-        if isinstance(scene.data, dict) and not {"text", "picture"} & scene.data.keys():
+        if isinstance(scene.data, dict) and not scene.data.keys() & _KINDS:
             entries = _entries(scene, _SCENE, "a scene")
             if "prompts" not in entries:
                 raise BindingError("a scene needs prompts", scene.position, "write 'prompts: [...]'")
@@ -84,13 +86,14 @@ class _Writer:
             self.text(prompt)
             return
         entries = _entries(prompt, _PROMPT, "a prompt")
-        if ("text" in entries) == ("picture" in entries):
-            hint = "write 'text: ...' or 'picture: FILE'"
-            raise BindingError("a prompt is a text or a picture", prompt.position, hint)
+        given = [kind for kind in _KINDS if kind in entries]
+        if len(given) != 1:
+            hint = "write 'text: ...', 'picture: FILE' or 'video: FILE'"
+            raise BindingError("a prompt is a text, a picture or a video", prompt.position, hint)
         if "text" in entries:
             self.text(entries["text"].value)
         else:
-            self.file(entries["picture"].value, "[")
+            self.file(entries[given[0]], "[")
         self.add(":", prompt)
         self.number(entries.get("weight"), prompt)
         self.mask(entries)
@@ -137,19 +140,26 @@ class _Writer:
 
     def masked_by(self, mask: Value) -> None:
         entries = _entries(mask, _PICTURE, "a mask")
-        if "picture" not in entries:
-            raise BindingError("a mask needs a picture or a text", mask.position, _MASK_HINT)
+        given = [kind for kind in _KINDS if kind in entries]
+        if len(given) != 1:
+            raise BindingError("a mask needs a picture, a video or a text", mask.position, _MASK_HINT)
         inverted = entries.get("inverted")
         if inverted is not None and not isinstance(inverted.value.data, bool):
             raise BindingError("inverted is true or false", inverted.value.position)
-        self.file(entries["picture"].value, "[-" if inverted is not None and inverted.value.data else "[")
+        self.file(entries[given[0]], "[-" if inverted is not None and inverted.value.data else "[")
 
-    def file(self, file: Value, bracket: str) -> None:
+    def file(self, entry: Entry, bracket: str) -> None:
         """A path in brackets."""
+        file = entry.value
         path = binding.text(file, self.variables)
         if "]" in path or path.startswith("-"):
-            message = "the name of a picture in a prompt must not begin with '-' or hold ']'"
+            message = f"the name of a {entry.key} in a prompt must not begin with '-' or hold ']'"
             raise BindingError(message, file.position, "give the file another name")
+        if entry.key == "video" and is_address(path):
+            raise BindingError("videos are not read from the network", file.position, "save it beside the graph")
+        if (kind := file_kind(path.strip())) != entry.key:
+            what = f"videos end in {', '.join(VIDEOS)}" if entry.key == "video" else f"write 'video: {path}'"
+            raise BindingError(f"'{path}' is the name of a {kind}, not of a {entry.key}", file.position, what)
         self.add(bracket, file)
         self.composed.add(path, file.at)
         self.add("]", file)

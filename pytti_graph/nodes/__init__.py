@@ -47,6 +47,7 @@ NODES = (
     "pytti_graph.nodes.motion:affine",
     "pytti_graph.nodes.motion:apply",
     "pytti_graph.nodes.sources:image",
+    "pytti_graph.nodes.videos:Video",
     "pytti_graph.nodes.masks:from_file",
     "pytti_graph.nodes.masks:brightness",
     "pytti_graph.nodes.masks:half",

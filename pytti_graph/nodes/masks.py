@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from pytti_graph import Bounds, Device, Image, InputPath, Mask, Number, UsageError, node
+from pytti_graph import Bounds, Device, Image, Mask, Number, PicturePath, UsageError, node
 from pytti_graph.nodes import sources
 from pytti_graph.nodes.light import grey
 from pytti_graph.nodes.weighing import fit_mask
@@ -18,14 +18,14 @@ Part = Annotated[Number, Bounds(ge=0, le=1)]
 
 @node("source.mask")
 def from_file(
-    path: InputPath, device: Device, part: Literal["white", "black", "opaque", "transparent"] = "white"
+    path: PicturePath, device: Device, part: Literal["white", "black", "opaque", "transparent"] = "white"
 ) -> Mask:
     """Read a mask from a picture: its white parts count, its greys count in part.
 
     It reads what `source.image` reads.
 
     Args:
-        path: The file, relative to the graph's folder.
+        path: The file, relative to the graph's folder, or the http or https address of a picture.
         part: What counts: white, black, or, for a picture of something cut out, what is opaque or what is transparent.
     """
     black = sources.image(path, device)

@@ -1,21 +1,24 @@
-"""Prompts as a perceptor reads them: texts and pictures become embeddings, and masks what weighs crops."""
+"""Prompts as a perceptor reads them: texts, pictures and videos become embeddings, and masks what weighs crops."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from pytti_graph import CropMask, Device, Files, Perceptor, Prompts, UsageError
+from pytti_graph import CropMask, Perceptor, Prompts
 from pytti_graph.core.scene_masks import PromptMask
 from pytti_graph.core.scenes import Prompt
-from pytti_graph.nodes import sources
 from pytti_graph.nodes.embeddings import mean_direction
 from pytti_graph.nodes.prompt_cache import encoded
 from pytti_graph.nodes.prompt_masks import HALFWAY, Area, Half, Large, Meaning
 from pytti_graph.nodes.prompt_pictures import PictureTarget
+from pytti_graph.nodes.prompt_videos import Shot
+
+_Made = TypeVar("_Made", PictureTarget, Area)
 
 
 @dataclass(frozen=True)
@@ -23,14 +26,18 @@ class Reading:
     """What one perceptor makes of prompts.
 
     Attributes:
+        perceptor: The network that reads.
         texts: Embeddings [1, D] of the texts of prompts and of masks.
         pictures: Prompts that are pictures, by their paths.
         areas: Masks that are pictures.
+        moving: What was made last of the videos: by path for prompts, by mask for masks.
     """
 
+    perceptor: Perceptor
     texts: Mapping[str, Tensor]
     pictures: Mapping[str, PictureTarget]
     areas: Mapping[PromptMask, Area]
+    moving: dict[str | PromptMask, tuple[Shot, PictureTarget | Area]] = field(default_factory=dict)
 
     @classmethod
     def by(
@@ -45,35 +52,57 @@ class Reading:
             device: Where embeddings go.
         """
         texts = dict.fromkeys(text for text, _, _ in texts_of(prompts))
-        shown = dict.fromkeys(prompt.text for prompt in prompts if prompt.picture)
+        shown = dict.fromkeys(prompt.text for prompt in prompts if prompt.picture and not prompt.video)
         masks = (prompt.mask for prompt in prompts)
         painted = dict.fromkeys(mask for mask in masks if mask is not None and mask.kind == "picture")
         return cls(
+            perceptor,
             {text: encoded(perceptor, text, device) for text in texts},
             {path: PictureTarget.of(perceptor, pictures[path]) for path in shown},
             {mask: Area.of(pictures[mask.text], mask.inverted) for mask in painted},
         )
 
     def prompts(
-        self, prompts: Sequence[Prompt], weights: Tensor, stops: Tensor, cutoffs: Sequence[float | None]
+        self,
+        prompts: Sequence[Prompt],
+        weights: Tensor,
+        stops: Tensor,
+        cutoffs: Sequence[float | None],
+        shots: Mapping[str, Shot],
     ) -> Prompts:
-        """Some of the prompts, with the present values of their formulas."""
-        targets = tuple(self.pictures[prompt.text] if prompt.picture else None for prompt in prompts)
-        masks = tuple(self._mask(prompt.mask, cutoff) for prompt, cutoff in zip(prompts, cutoffs, strict=True))
+        """Some of the prompts, with the present values of their formulas, and what their videos show, by path."""
+        targets = tuple(self._target(prompt, shots) for prompt in prompts)
+        masks = tuple(self._mask(prompt.mask, cutoff, shots) for prompt, cutoff in zip(prompts, cutoffs, strict=True))
         return Prompts(
-            torch.cat(list(map(self._embedding, prompts))),
+            torch.cat([self._embedding(*pair) for pair in zip(prompts, targets, strict=True)]),
             weights,
             stops,
             masks if any(masks) else (),
             targets if any(targets) else (),
         )
 
-    def _embedding(self, prompt: Prompt) -> Tensor:
-        return mean_direction(self.pictures[prompt.text].embeddings) if prompt.picture else self.texts[prompt.text]
+    def _target(self, prompt: Prompt, shots: Mapping[str, Shot]) -> PictureTarget | None:
+        if not prompt.video:
+            return self.pictures[prompt.text] if prompt.picture else None
+        return self._now(prompt.text, shots[prompt.text], lambda picture: PictureTarget.of(self.perceptor, picture))
 
-    def _mask(self, mask: PromptMask | None, cutoff: float | None) -> CropMask | None:
+    def _embedding(self, prompt: Prompt, target: PictureTarget | None) -> Tensor:
+        return self.texts[prompt.text] if target is None else mean_direction(target.embeddings)
+
+    @torch.no_grad()
+    def _now(self, key: str | PromptMask, shot: Shot, make: Callable[[Tensor], _Made]) -> _Made:
+        """What is made of a video, once for each of its pictures."""
+        last = self.moving.get(key)
+        if last is None or last[0] is not shot:
+            last = self.moving[key] = shot, make(shot.picture)
+        made: _Made = last[1]  # type: ignore[assignment]
+        return made
+
+    def _mask(self, mask: PromptMask | None, cutoff: float | None, shots: Mapping[str, Shot]) -> CropMask | None:
         if mask is None:
             return None
+        if mask.kind == "video":
+            return self._now(mask, shots[mask.text], lambda picture: Area.of(picture, mask.inverted))
         if mask.kind == "picture":
             return self.areas[mask]
         if mask.kind == "text":
@@ -92,22 +121,3 @@ def texts_of(prompts: Iterable[Prompt]) -> Iterator[tuple[str, str, int]]:
             yield prompt.text, prompt.argument, prompt.offset
         if prompt.mask is not None and prompt.mask.kind == "text":
             yield prompt.mask.text, prompt.argument, prompt.mask.offset
-
-
-def open_pictures(prompts: Iterable[Prompt], files: Files, device: Device) -> dict[str, Tensor]:
-    """The pictures [1, 3, H, W] of prompts and of masks, by their paths; raises `UsageError` for what is none."""
-    opened: dict[str, Tensor] = {}
-    for path, argument in _paths(prompts):
-        try:
-            opened[path] = opened[path] if path in opened else sources.image(files.input(path), device)
-        except UsageError as error:
-            raise UsageError(error.problem.message, argument=argument, hint=error.problem.hint) from error
-    return opened
-
-
-def _paths(prompts: Iterable[Prompt]) -> Iterator[tuple[str, str]]:
-    for prompt in prompts:
-        if prompt.picture:
-            yield prompt.text, prompt.argument
-        if prompt.mask is not None and prompt.mask.kind == "picture":
-            yield prompt.mask.text, prompt.argument

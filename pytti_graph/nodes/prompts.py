@@ -23,7 +23,9 @@ from pytti_graph import (
     node,
 )
 from pytti_graph.core.scenes import Affix, Prompt, with_affixes
-from pytti_graph.nodes.prompt_reading import Reading, open_pictures, texts_of
+from pytti_graph.nodes.prompt_files import open_pictures
+from pytti_graph.nodes.prompt_reading import Reading, texts_of
+from pytti_graph.nodes.prompt_videos import PromptVideos
 
 if TYPE_CHECKING:
     from pytti_graph.core.scenes import Scenes as ParsedScenes
@@ -46,13 +48,16 @@ class Scenes:
     weight's sign times the distance is at or below it (distances go from 0 to 4.93; without a stop the pull never
     ends). A text that itself holds `:` or `|` is written in double quotes, or with `\` before them.
 
-    A text in brackets is a picture: `[photo.png]` wants every part of the canvas to mean what the picture shows there.
+    What stands in brackets is the file of a picture: `[photo.png]` wants every part of the canvas to mean what the
+    picture shows there. A video, `[dance.mp4]`, means in each frame of the film what it shows at that time, and after
+    its end its last picture. Pictures may lie in the network: `[https://host/photo.png]`, fetched once, if it is
+    allowed.
 
     A mask after the weight, `text:weight_mask`, says which crops the text is about: l, r, u, d for those in the left,
     right, upper or lower half of the picture, n and f for large and small ones, `[sky.png]` and `[-sky.png]` for those
-    in the white or black parts of a picture. A cutoff may follow (`1_l_0.3`): where the halves meet, as a part of the
-    width or height, or the size of the smallest large crop, as a part of the picture's. A text with a cutoff
-    (`1_sky_0.8`) is a mask too: it takes the crops that are nearer to that text than the cutoff.
+    in the white or black parts of a picture or a video. A cutoff may follow (`1_l_0.3`): where the halves meet, as a
+    part of the width or height, or the size of the smallest large crop, as a part of the picture's. A text with a
+    cutoff (`1_sky_0.8`) is a mask too: it takes the crops that are nearer to that text than the cutoff.
 
     The scenes share the frames of a film equally (or the first `clock.scene_frames` of them, and the last scene stays);
     those of a single picture share its steps. A change of scene begins
@@ -84,6 +89,7 @@ class Scenes:
         self._clock, self._device, self._fade = clock, device, fade
         everything = [prompt for scene in self._scenes for prompt in scene]
         pictures = open_pictures(everything, files, device)
+        self._videos = PromptVideos(everything, files, device)
         self._readings = [Reading.by(eye, everything, pictures, device.torch) for eye in perceptor]
         self._said: tuple[object, ...] = ()
         self._prompts: Prompts
@@ -99,12 +105,18 @@ class Scenes:
         weights = [values[prompt.weight] * shares[index] for index in active for prompt in self._scenes[index]]
         stops = [values[prompt.stop] for prompt in prompts]
         cutoffs = [_cutoff(prompt, values) for prompt in prompts]
-        said = (active, weights, stops, cutoffs)
+        shots = self._videos.at(prompts, moment)
+        said = (active, weights, stops, cutoffs, shots)
         if said != self._said:
             numbers = self._tensor(weights), self._tensor(stops)
-            self._prompts = Prompts.of_each([reading.prompts(prompts, *numbers, cutoffs) for reading in self._readings])
+            read = [reading.prompts(prompts, *numbers, cutoffs, shots) for reading in self._readings]
+            self._prompts = Prompts.of_each(read)
             self._said = said
         return self._prompts
+
+    def close(self) -> None:
+        """Let go of the videos."""
+        self._videos.close()
 
     def _tensor(self, numbers: list[float]) -> Tensor:
         return torch.tensor(numbers, dtype=torch.float32, device=self._device.torch)

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import io
-import warnings
-from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from PIL import Image as Pillow
-from PIL import ImageCms, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import ImageCms, ImageColor
 from torch import Tensor
 
-from pytti_graph import Bounds, Device, Image, InputPath, Integer, UsageError, node
+from pytti_graph import Bounds, Device, Image, Integer, PicturePath, UsageError, node
+from pytti_graph.core.picture_files import opened
 
 Side = Annotated[Integer, Bounds(ge=1, le=16384, unit="px", draft=0.5)]
 
-_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
-_MAX_PIXELS = 80_000_000
 _GREY_16 = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
 @node("source.image")
 def image(
-    path: InputPath,
+    path: PicturePath,
     device: Device,
     width: Side | None = None,
     height: Side | None = None,
@@ -38,57 +35,20 @@ def image(
     the camera says, and converts their colours to sRGB by their colour profile, if they have one.
 
     Args:
-        path: The file, relative to the graph's folder.
+        path: The file, relative to the graph's folder, or the http or https address of a picture.
         width: Make it this wide. Given alone, the height follows.
         height: Make it this high. Given alone, the width follows.
         fit: What happens if width and height give another shape: crop what sticks out at both sides, or stretch.
         max_side: A larger picture is made smaller until its longer side has this many pixels.
         background: What shows through transparent places: a name ("white") or "#rrggbb".
     """
-    picture = _opened(path)
-    pixels = _composited(picture, _colour(background)).unsqueeze(0)
-    return _resized(pixels, width, height, fit, max_side).to(device.torch)
+    picture = opened(path)
+    pixels = _composited(picture, colour(background)).unsqueeze(0)
+    return resized(pixels, width, height, fit, max_side).to(device.torch)
 
 
-def _opened(path: Path) -> Pillow.Image:
-    """The decoded picture, upright."""
-    try:
-        Pillow.init()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)  # the limit here is our own
-            opened = Pillow.open(path, formats=[name for name in _FORMATS if name in Pillow.OPEN])
-        with opened as picture:
-            if picture.width * picture.height > _MAX_PIXELS:
-                raise _giant(path, f"{picture.width} x {picture.height} pixels")
-            picture.load()
-            upright: Pillow.Image = ImageOps.exif_transpose(picture)
-            return upright
-    except UsageError:
-        raise
-    except Pillow.DecompressionBombError:
-        raise _giant(path, "more pixels than a memory holds") from None
-    except FileNotFoundError:
-        hint = "paths are relative to the graph's folder"
-        raise UsageError(f"there is no picture {path}", argument="path", hint=hint) from None
-    except (IsADirectoryError, PermissionError) as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}", argument="path") from None
-    except Exception as error:  # decoders raise nearly anything on damaged files
-        message = f"{path} is not a picture that can be read: {_reason(error)}"
-        hint = "is the file whole? PNG, JPEG, WebP and TIFF are the usual formats"
-        raise UsageError(message, argument="path", hint=hint) from error
-
-
-def _reason(error: Exception) -> str:
-    return "unknown format" if isinstance(error, UnidentifiedImageError) else str(error) or type(error).__name__
-
-
-def _giant(path: Path, size: str) -> UsageError:
-    """A picture whose pixels would fill the memory is refused before it is decoded."""
-    hint = f"make it smaller first; at most {_MAX_PIXELS // 1_000_000} million pixels are read"
-    return UsageError(f"{path} is too large: {size}", argument="path", hint=hint)
-
-
-def _colour(name: str) -> tuple[float, float, float]:
+def colour(name: str) -> tuple[float, float, float]:
+    """A colour by its name, sRGB 0..1; raises `UsageError` for what is none."""
     try:
         red, green, blue, *_ = ImageColor.getrgb(name)
     except ValueError:
@@ -138,7 +98,7 @@ def _srgb(picture: Pillow.Image) -> Pillow.Image:
     return picture.convert("RGB")
 
 
-def _resized(picture: Tensor, width: int | None, height: int | None, fit: str, max_side: int) -> Tensor:
+def resized(picture: Tensor, width: int | None, height: int | None, fit: str, max_side: int) -> Tensor:
     """[1, 3, H, W] scaled: what shrinks is averaged over the area of each new pixel, what grows is bicubic."""
     old_height, old_width = picture.shape[-2:]
     if width is None and height is None:

@@ -121,7 +121,7 @@ def _inputs(graph: Graph) -> Iterator[str]:
     """The files that a graph reads, as it names them; links are not followed."""
     for node in graph.checked.nodes.values():
         for _, file, _ in node.files():
-            if file.direction == "input":
+            if file.direction == "input" and file.address is None:
                 yield os.path.normpath(graph.folder.resolve() / file.text)
 
 

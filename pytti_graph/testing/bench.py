@@ -152,8 +152,10 @@ class Bench:
                 return values if many else values[0]
             case Computed():
                 return self._computed(bound)
-            case FileName(text, direction):
-                return self.files.input(text) if direction == "input" else self.files.output(text)
+            case FileName(text, "output"):
+                return self.files.output(text)
+            case FileName(text, _, web):
+                return self.files.picture(text) if web else self.files.input(text)
             case Parsed(parsed):
                 return parsed
             case _:

@@ -77,6 +77,10 @@ def test_scenes(text, expected):
         ("1_all", 1, None),
         ("1_[sky.png]", 1, ("picture", "sky.png", False, None)),
         ("1 _ [ - dir/night_sky: 2.png ] ", 1, ("picture", "dir/night_sky: 2.png", True, None)),
+        ("1_[dir/a_b.MP4]", 1, ("video", "dir/a_b.MP4", False, None)),
+        ("1_[-dance.webm]", 1, ("video", "dance.webm", True, None)),
+        ("1_[-https://a.b/c_d.png?e=f:1]", 1, ("picture", "https://a.b/c_d.png?e=f:1", True, None)),
+        ("1_[https://a.b/c.gif]", 1, ("picture", "https://a.b/c.gif", False, None)),
         ("1_the  sky_0.8", 1, ("text", "the sky", False, 0.8)),
         ("1_sky_f_lo", 1, ("text", "sky", False, "f_lo")),
         ('1_"left | a_b: 2"_1-f_lo', 1, ("text", "left | a_b: 2", False, "1-f_lo")),
@@ -120,6 +124,16 @@ def test_pictures():
     assert [text[file.offset :].startswith(file.path) for file in scenes.files] == [True, True]
     assert scenes.texts == ("a [b.png]", "[a] and [b]")
     assert prompts[0].mask.kind == "left"
+
+
+def test_videos_and_addresses():
+    """Told from other pictures by how they end, or begin; colons in addresses split nothing."""
+    scenes = parse_scenes("[dance.mov]:2 | [https://a.b:80/c.png]:0.5:0.1 | [a.gif] | [HTTP://a.b/c.gif]")
+    prompts = scenes.scenes[0]
+    assert [prompt.text for prompt in prompts] == ["dance.mov", "https://a.b:80/c.png", "a.gif", "HTTP://a.b/c.gif"]
+    assert [prompt.video for prompt in prompts] == [True, False, True, False]
+    assert all(prompt.picture for prompt in prompts)
+    assert [file.web for file in scenes.files] == [True] * 4
 
 
 def test_nothing_is_added_to_a_picture():
@@ -238,9 +252,18 @@ def test_variables():
         ("a [b", 2, "'[' is not closed", "\\["),
         ("a [b|c]", 2, "'[' is not closed", "\\["),
         ("[]:2", 1, "there is no file", "[photo.png]"),
-        ("[http://a.b/c.png]:2", 1, "not read from the network", None),
+        ("[ftp://a.b/c.png]:2", 1, "is not an http or https address", "save it beside the graph"),
+        ("[file:///etc/passwd]:2", 1, "is not an http or https address", None),
+        ("[data:image/png;base64,aa]", 1, "is not an http or https address", None),
+        ("[https:a.png]", 1, "is not a whole address", "https://host/picture.png"),
+        ("[https:///a.png]", 1, "is not a whole address", None),
+        ("[http://a.b:c/d.png]", 1, "is not a whole address", None),
+        ("[http://[a/d.png]", 1, "is not a whole address", None),
+        ("[http://a.b/c d.png]", 1, "has a space in it", "%20"),
+        ("[http://a.b/c.mp4?d=e]", 1, "videos are not read from the network", "save it"),
         ("b | [ /a.png ]", 6, "is an absolute path", None),
-        ("[film.webm]", 1, "is a film", None),
+        ("[/film.webm]", 1, "is an absolute path", None),
+        ("[ .mp4", 0, "'[' is not closed", None),
         ("a:1:-0.2", 4, "the stop -0.2 is never reached", "a positive weight stops at a distance"),
         ("a:-1:1.2", 5, "with the stop 1.2 nothing is pushed away", "such as -1.2"),
         ("a:-1:0", 5, "nothing is pushed away", "such as -1.2"),
@@ -255,10 +278,11 @@ def test_variables():
         ("a:1_[m.png", 4, "'[' is not closed", None),
         ("a:1_[]", 5, "there is no file", "[mask.png]"),
         ("a:1_[-]", 6, "there is no file", "[mask.png]"),
-        ("a:1_[https://a.b/c.png]", 5, "not read from the network", "save the picture"),
+        ("a:1_[m.mp4]_0.3", 12, "a mask that is a video has no cutoff", "leave it out"),
+        ("a:1_[-gs://a.b/c.png]", 6, "is not an http or https address", "save it"),
         ("a:1_[/etc/m.png]", 5, "is an absolute path", "relative to the graph's folder"),
         ("a:1_[C:\\m.png]", 5, "is an absolute path", None),
-        ("a:1_[film.mp4]", 5, "is a film", "a frame of it"),
+        ("a:1_[/film.mp4]", 5, "is an absolute path", "relative to the graph's folder"),
         ('a:1_"sky', 4, "not closed", None),
         ("a:" + "1+" * 600 + "1", 2, "at most 1000 characters", None),
     ],

@@ -60,6 +60,14 @@ def read(scenes):
             [[("a.png", "(2)", "-inf", ("right", "", False, None))]],
         ),
         (
+            "      - {video: a.mp4, mask: {video: b_1.webm, inverted: true}}",
+            [[("a.mp4", "1", "-inf", ("video", "b_1.webm", True, None))]],
+        ),
+        (
+            "      - {picture: 'https://a.b/c.png', mask: {picture: 'https://a.b/d_e.png'}}",
+            [[("https://a.b/c.png", "1", "-inf", ("picture", "https://a.b/d_e.png", False, None))]],
+        ),
+        (
             "      - {text: a, mask: {text: left_side}, cutoff: 0.8}",
             [[("a", "1", "-inf", ("text", "left_side", False, "(0.8)"))]],
         ),
@@ -73,8 +81,11 @@ def test_keys_mean_what_punctuation_means(written, expected):
     """Each key has its place in the language; texts are taken as they are."""
     prompts, files = read(written)
     assert prompts == expected
-    masks = [mask[1] for scene in prompts for *_, mask in scene if mask and mask[0] == "picture"]
-    assert files == (masks or [text for scene in prompts for text, *_ in scene if text.endswith(".png")])
+    named = []
+    for text, *_, mask in (prompt for scene in prompts for prompt in scene):
+        named += [text] if text.endswith((".png", ".mp4")) else []
+        named += [mask[1]] if mask and mask[0] in ("picture", "video") else []
+    assert files == named
 
 
 @pytest.mark.parametrize(
@@ -83,9 +94,16 @@ def test_keys_mean_what_punctuation_means(written, expected):
         ("- {text: a, wieght: 2}", "wieght", "unknown key 'wieght' of a prompt; did you mean 'weight'?"),
         ("- Alien: the film", "Alien", "unknown key 'Alien' of a scene; it has prompts; a text with ':'"),
         ("- {weight: 2}", "weight", "unknown key 'weight' of a scene"),
-        ("- prompts: [{weight: 2}]", "{weight", "a prompt is a text or a picture"),
-        ("- {text: a, picture: a.png}", "{text", "a prompt is a text or a picture"),
+        ("- prompts: [{weight: 2}]", "{weight", "a prompt is a text, a picture or a video"),
+        ("- {text: a, picture: a.png}", "{text", "a prompt is a text, a picture or a video"),
         ("- {picture: 'a b]'}", "'a b", "must not begin with '-' or hold ']'"),
+        ("- {picture: a.png, video: a.mp4}", "{picture", "a prompt is a text, a picture or a video"),
+        ("- {picture: a.mp4}", "a.mp4", "'a.mp4' is the name of a video, not of a picture; write 'video: a.mp4'"),
+        ("- {video: a.png}", "a.png", "'a.png' is the name of a picture, not of a video; videos end in .mp4"),
+        ("- {video: 'https://a.b/c.mp4'}", "'https", "videos are not read from the network"),
+        ("- {picture: 'ftp://a.b/c.png'}", "ftp", "is not an http or https address"),
+        ("- {text: a, mask: {picture: a.png, video: b.mp4}}", "{picture", "a mask needs a picture, a video or a text"),
+        ("- {text: a, mask: {video: b.mp4}, cutoff: 1}", "1", "a mask that is a video has no cutoff"),
         ("- {picture: 3}", "3", "expected text, not the number 3"),
         ("- {prompts: []}", "[]", "there are no prompts"),
         ("[]", "[]", "there are no scenes"),
@@ -102,7 +120,7 @@ def test_keys_mean_what_punctuation_means(written, expected):
         ("- {text: a, mask: 3}", "3", "a mask is one of a, l, r"),
         ("- {text: a, mask: left, cutoff: 1 +}", "}", "the formula ends too early"),
         ("- {text: a, mask: {text: b}}", "{text: b", "a mask that is a text needs a cutoff"),
-        ("- {text: a, mask: {}}", "{}", "a mask needs a picture or a text"),
+        ("- {text: a, mask: {}}", "{}", "a mask needs a picture, a video or a text"),
         ("- {text: a, mask: {picture: a.png, inverted: 2}}", "2", "inverted is true or false"),
         ("- {text: a, mask: {picture: /a.png}}", "/a", "'/a.png' is an absolute path"),
         ("- {text: a, mask: {picture: -a.png}}", "-a", "must not begin with '-'"),

@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+import av
+import numpy as np
 import pytest
 import torch
 
@@ -48,3 +50,29 @@ def natural():
 def psnr():
     """Peak signal to noise ratio of two pictures in decibels."""
     return lambda a, b: float(-10 * (a - b).detach().square().mean().clamp(min=1e-12).log10())
+
+
+@pytest.fixture
+def video(tmp_path):
+    """Makes a video of pictures [H, W, 3 or 4] of 8 bits, or of colours; lossless by default."""
+
+    def make(name, pictures, size=(8, 6), codec="ffv1", pixels="bgr0", fps=12, **settings):
+        with av.open(str(tmp_path / name), "w") as container:
+            stream = container.add_stream(codec, rate=fps)
+            stream.pix_fmt = pixels
+            for key, value in settings.items():
+                setattr(stream.codec_context, key, value)
+            for index, picture in enumerate(pictures):
+                picture = np.asarray(picture, np.uint8)
+                if picture.ndim == 1:
+                    picture = np.broadcast_to(picture, (size[1], size[0], len(picture)))
+                if index == 0:
+                    stream.height, stream.width = picture.shape[:2]
+                kind = "rgba" if picture.shape[2] == 4 else "rgb24"
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), kind)
+                frame.pts = index
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return tmp_path / name
+
+    return make

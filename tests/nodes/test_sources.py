@@ -230,7 +230,7 @@ def test_an_unknown_colour(load):
 
 def test_large_pictures_are_refused_before_they_are_decoded(load, monkeypatch):
     """By their header alone."""
-    monkeypatch.setattr("pytti_graph.nodes.sources._MAX_PIXELS", 10)
+    monkeypatch.setattr("pytti_graph.core.picture_files._MAX_PIXELS", 10)
     with pytest.raises(UsageError, match="too large: 8 x 4"):
         load(solid("L", 0, (8, 4)))
 

@@ -37,6 +37,7 @@ test_contract = contract(
         "prompt.pictures": {"folder": HERE},
         "source.image": {"path": HERE / "tiny.png"},
         "source.mask": {"path": HERE / "tiny.png"},
+        "source.video": {"path": HERE / "tiny.mkv"},
         "loss.aesthetic": {"path": HERE / "head.safetensors"},
         "loss.lpips": {"network": "squeeze", "pretrained": "random"},
         "perceptor.open_clip": {"model": "pg-contract", "pretrained": "random"},
