@@ -11,6 +11,7 @@ measures go into the folder, one file a rendering; what is there already is not 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -65,7 +66,7 @@ def pace(folder: Path, recipes: Sequence[str]) -> dict[str, float]:
         for recipe, seconds in found.items():
             watch = Watch()
             render(recipe, "a goldfish", 1, WARM + STEPS, watch)
-            seconds += [after - before for before, after in zip(watch.times[WARM:], watch.times[WARM + 1 :])]
+            seconds += [after - before for before, after in itertools.pairwise(watch.times[WARM:])]
     known |= {recipe: statistics.median(seconds) for recipe, seconds in found.items()}
     path.write_text(json.dumps(known, indent=1))
     return known

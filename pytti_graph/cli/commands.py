@@ -7,9 +7,10 @@ from typing import Any
 
 import typer
 
-from pytti_graph.core.errors import MissingError, UsageError
+from pytti_graph.core.blame import culprit
+from pytti_graph.core.errors import MissingError
 from pytti_graph.core.offers import Offer
-from pytti_graph.core.plugins import BUILT_IN, Plugin, offers
+from pytti_graph.core.plugins import Plugin, imported, offers
 
 OTHERS = "From plugins"
 """Panel of commands that name none."""
@@ -40,19 +41,28 @@ class Commands(MutableMapping[str, Any]):
         return len(list(iter(self)))
 
     def _load(self, plugin: Plugin, offer: Offer) -> Any:
-        from pytti_graph.core.inspection import load
-
-        try:
-            made = load(offer.target)
-        except (Exception, SystemExit) as error:
-            reason = f"{type(error).__name__}: {error}"
-            message = f"the command '{offer.name}' of {plugin} cannot be imported: {reason}"
-            raise MissingError(message, hint="see 'pytti-graph plugins'") from error
+        made = imported(plugin, offer)
         if isinstance(made, typer.Typer):
-            return typer.main.get_command(made)
+            return _blamed_on(plugin, offer, typer.main.get_command(made))
         program = typer.Typer(add_completion=False, rich_markup_mode=None)
         program.command(offer.name, cls=self._class)(made)
-        return typer.main.get_command(program)
+        return _blamed_on(plugin, offer, typer.main.get_command(program))
+
+
+def _blamed_on(plugin: Plugin, offer: Offer, command: Any) -> Any:
+    """The command; an error that nobody foresaw gets a note of whose it is."""
+    invoke = command.invoke
+
+    def noted(context: Any) -> Any:
+        try:
+            return invoke(context)
+        except Exception as error:
+            if (whose := culprit(error, plugin, offer.module)) is not None:
+                error.add_note(whose)
+            raise
+
+    command.invoke = noted
+    return command
 
 
 def listed() -> list[Offer]:
@@ -67,18 +77,11 @@ def listed() -> list[Offer]:
 
 
 def _only(name: str) -> tuple[Plugin, Offer]:
-    """The plugin that offers a command; nobody can take one from the built-ins."""
-    found = offers().offered("command", name)
-    if not found:
-        for plugin in offers().plugins:
-            for failure in plugin.failures:
-                if failure.startswith(f"command '{name}': "):
-                    raise MissingError(
-                        f"a part of {plugin} cannot be used: {failure}", hint="see 'pytti-graph plugins'"
-                    )
-        raise KeyError(name)
-    if len(found) > 1 and found[0][0].distribution != BUILT_IN:
-        owners = " and ".join(str(plugin) for plugin, _ in found)
-        hint = "set PYTTI_GRAPH_PLUGINS to the plugins that you want to use"
-        raise UsageError(f"{owners} both offer the command '{name}'", hint=hint)
-    return found[0]
+    """The plugin that offers a command, called by its name or by "distribution/name"."""
+    if name.rpartition("/")[2] in {offer.name for _, offer in offers().offered("command")}:
+        return offers().find_offer("command", name)
+    for plugin in offers().plugins:
+        for failure in plugin.failures:
+            if failure.startswith(f"command '{name}': "):
+                raise MissingError(f"a part of {plugin} cannot be used: {failure}", hint="see 'pytti-graph plugins'")
+    raise KeyError(name)

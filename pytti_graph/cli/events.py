@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,21 +14,22 @@ SECONDS = 0.25
 
 
 class JsonLines:
-    """Prints each event as one line of JSON on stdout, steps at most four times a second; use it with --quiet."""
+    """Prints each event as a line of JSON on stdout, steps at most four times a second; all else goes to stderr."""
 
     def __init__(self) -> None:
         self._told = 0.0
 
     def __call__(self, event: Event) -> None:
         """Hear an event."""
+        from pytti_graph.cli.output import results
         from pytti_graph.engine.events import Stepped
 
         if isinstance(event, Stepped):
             if time.monotonic() - self._told < SECONDS:
                 return
             self._told = time.monotonic()
-        sys.stdout.write(json.dumps({"event": type(event).__name__, **_fields(event)}) + "\n")
-        sys.stdout.flush()
+        results().write(json.dumps({"event": type(event).__name__, **_fields(event)}) + "\n")
+        results().flush()
 
 
 def _fields(event: Event) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -13,22 +14,34 @@ from typer.core import TyperCommand, TyperGroup
 
 from pytti_graph.cli import output
 from pytti_graph.cli.commands import OTHERS, Commands, listed
+from pytti_graph.cli.options import FOR_PROGRAMS
+from pytti_graph.core.errors import PyttiGraphError
 
 _WIDTH = 88
 
 
 class Command(TyperCommand):
-    """A command with a calm help page."""
+    """A command with a calm help page, which prints nothing among what programs read."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it."""
+        with output.kept_for_programs() if ctx.meta.get(FOR_PROGRAMS) else contextlib.nullcontext():
+            try:
+                return super().invoke(ctx)
+            except PyttiGraphError as error:
+                if ctx.params.get("verbose"):
+                    output.say_cause(error)
+                raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help page."""
         parameters = [parameter for parameter in self.get_params(ctx) if not getattr(parameter, "hidden", False)]
         arguments = [parameter for parameter in parameters if parameter.param_type_name == "argument"]
         options = [parameter for parameter in parameters if parameter.param_type_name == "option"]
-        words = " ".join(str(argument.metavar or argument.name) for argument in arguments)
+        words = " ".join(map(_metavar, arguments))
         parts = [_usage(f"{ctx.command_path} {words}".strip()), *_prose(self.help)]
         if arguments:
-            parts += _section("Arguments", [(str(argument.metavar), _help(argument)) for argument in arguments])
+            parts += _section("Arguments", [(_metavar(argument), _help(argument)) for argument in arguments])
         parts += _section("Options", map(_option, options))
         formatter.write(_rendered(parts))
 
@@ -76,6 +89,10 @@ def _section(title: str, rows: Iterable[tuple[str, Text]]) -> list[Any]:
     table = output.grid(rows, ("cyan", ""))
     table.columns[0].min_width = 10
     return [Text(), Text(title, "bold"), Padding(table, (0, 0, 0, 2), expand=False)]
+
+
+def _metavar(argument: Any) -> str:
+    return str(argument.metavar or argument.name.upper())
 
 
 def _option(parameter: Any) -> tuple[str, Text]:

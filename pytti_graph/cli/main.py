@@ -71,7 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def execute(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code."""
-    with _without_plugins() if NO_PLUGINS in arguments else contextlib.nullcontext():
+    from pytti_graph.cli.waiting import say_waiting
+    from pytti_graph.core.manifest import telling
+
+    with telling(say_waiting), _without_plugins() if NO_PLUGINS in arguments else contextlib.nullcontext():
         return _execute([word for word in arguments if word != NO_PLUGINS])
 
 
@@ -137,6 +140,7 @@ def _unreadable(error: OSError, arguments: Sequence[str]) -> int:
 def _crash(error: Exception, arguments: Sequence[str]) -> int:
     """Something that nobody foresaw."""
     from pytti_graph.cli.output import say_problems
+    from pytti_graph.core.blame import described
     from pytti_graph.core.errors import Problem
 
     verbose = not {"-v", "--verbose"}.isdisjoint(arguments)
@@ -144,10 +148,9 @@ def _crash(error: Exception, arguments: Sequence[str]) -> int:
         import traceback
 
         sys.stderr.write("".join(traceback.format_exception(error)))
-    text = " ".join(str(error).split())
-    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    hint = "this is a bug in pytti-graph or a plugin" + ("" if verbose else "; -v prints where it happened")
-    say_problems([Problem(what, hint=hint)])
+    whose = next(iter(getattr(error, "__notes__", ())), "this is a bug in pytti-graph or a plugin")
+    hint = whose if verbose else f"{whose}; -v prints where it happened"
+    say_problems([Problem(described(error), hint=hint)])
     return 1
 
 

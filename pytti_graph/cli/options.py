@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +12,24 @@ import typer
 
 if TYPE_CHECKING:
     from pytti_graph.core.plugins import Registry
+
+
+EVENTS = "events"
+"""The listener that prints JSON lines."""
+FOR_PROGRAMS = "pytti_graph.for_programs"
+"""In a context's `meta`: programs read the standard output, so that nothing else may be printed there."""
+
+
+def _keep_output(context: typer.Context, wanted: bool) -> bool:
+    if wanted:
+        context.meta[FOR_PROGRAMS] = True
+    return wanted
+
+
+def _keep_output_for_events(context: typer.Context, names: list[str] | None) -> list[str] | None:
+    if EVENTS in (names or ()):
+        context.meta[FOR_PROGRAMS] = True
+    return names
 
 
 class Precision(StrEnum):
@@ -95,16 +115,18 @@ Listen = Annotated[
         metavar="NAME",
         help="A listener that follows the rendering, such as events (JSON lines); plugins bring more. May be repeated.",
         show_default=False,
+        callback=_keep_output_for_events,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.", callback=_keep_output)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more; where a failure happened, too.")]
 
 
 def registry(nodes: list[Path] | None) -> Registry:
-    """What is installed, with the nodes of the files that the user names."""
+    """What is installed, with the nodes of the files that the user names; what these print is no result."""
     from pytti_graph.core.node_files import with_files
     from pytti_graph.core.plugins import installed
 
-    return with_files(installed(), nodes or ())
+    with contextlib.redirect_stdout(sys.stderr):
+        return with_files(installed(), nodes or ())

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.text import Text
 
-from pytti_graph.core.errors import Problem, UsageError
+from pytti_graph.core.errors import Problem, PyttiGraphError, UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 _ENDLESS = 100_000
+_kept: ContextVar[TextIO | None] = ContextVar("kept", default=None)
 
 
 class _Console(Console):
@@ -82,8 +85,29 @@ def dump_json(data: Any) -> str:
 
 def say_json(data: Any) -> None:
     """Print one JSON value."""
-    sys.stdout.write(dump_json(data))
-    flush()
+    results().write(dump_json(data))
+    results().flush()
+
+
+def flush() -> None:
+    """Let readers of a pipe see what is printed so far."""
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def kept_for_programs() -> Iterator[None]:
+    """Keep the standard output for what programs read: whatever else is printed, by nodes too, goes to stderr."""
+    token = _kept.set(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _kept.reset(token)
+
+
+def results() -> TextIO:
+    """Where programs read."""
+    return _kept.get() or sys.stdout
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -96,11 +120,6 @@ def write_file(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
     say(f"wrote {path}", err=True)
-
-
-def flush() -> None:
-    """Let readers of a pipe see what is printed so far."""
-    sys.stdout.flush()
 
 
 def problem_text(problem: Problem) -> Text:
@@ -122,6 +141,14 @@ def say_problems(problems: Iterable[Problem]) -> None:
     target = console(err=True)
     for problem in problems:
         target.print(problem_text(problem), soft_wrap=not target.is_terminal)
+
+
+def say_cause(error: BaseException) -> None:
+    """Print to stderr where something failed that nobody foresaw, if that is behind an error."""
+    if error.__cause__ is not None and not isinstance(error.__cause__, PyttiGraphError):
+        import traceback
+
+        say("".join(traceback.format_exception(error.__cause__)).rstrip(), err=True)
 
 
 def problem_json(problem: Problem) -> Mapping[str, Any]:

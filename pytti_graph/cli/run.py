@@ -13,6 +13,7 @@ import typer
 from pytti_graph.cli import options
 from pytti_graph.cli.listening import Listeners, chosen
 from pytti_graph.cli.options import GraphFile, Json, Network, Nodes, Precision, Quiet, Settings, Verbose
+from pytti_graph.cli.output import say_cause
 from pytti_graph.core.errors import Interrupted, PyttiGraphError, UsageError
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def run(
                 allow_paths=allow_path or (),
                 allow_network=allow_network,
             )
-            render(job, listener, begin, json=json)
+            render(job, listener, begin, json=json, verbose=verbose)
 
 
 def resume(
@@ -177,7 +178,7 @@ def _go_on(
                 allow_paths=allow_path or (),
                 allow_network=allow_network,
             )
-            render(job, listener, begin, json=json)
+            render(job, listener, begin, json=json, verbose=verbose)
 
 
 def changed(
@@ -199,7 +200,7 @@ def changed(
     return graph if frames is None else graph.override({"clock.frames": frames})
 
 
-def render(job: Job, listener: Listener, begin: float, *, json: bool) -> None:
+def render(job: Job, listener: Listener, begin: float, *, json: bool, verbose: bool) -> None:
     """Render a job to its end; whatever happens, say what there is now."""
     listener.job = job
     try:
@@ -210,6 +211,9 @@ def render(job: Job, listener: Listener, begin: float, *, json: bool) -> None:
         _say_end(job, listener, begin, stopped, json=json)
         raise typer.Exit(stopped.exit_code) from None
     except PyttiGraphError as error:
+        if verbose:
+            listener.close()
+            say_cause(error)
         _say_end(job, listener, begin, error, json=json)
         raise typer.Exit(error.exit_code) from error
     except Exception:

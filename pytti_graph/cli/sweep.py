@@ -135,6 +135,8 @@ def render(sweep: Sweep, arguments: Mapping[str, Any], *, json: bool, quiet: boo
             if sweep.folder is None:
                 raise
             error = caught
+            if verbose:
+                output.say_cause(caught)
     seconds = time.monotonic() - begin
     code = _say_end(sweep, error, follow, seconds, quiet=quiet or json)
     if json:

@@ -13,8 +13,7 @@ import inspect
 import json
 import re
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import EntryPoint
@@ -24,6 +23,7 @@ from typing import Any, TextIO
 import pluggy
 
 from pytti_graph.core import hooks
+from pytti_graph.core.blame import described, own_place
 from pytti_graph.core.errors import did_you_mean
 from pytti_graph.core.nodes import NodeSpec, spec_of
 from pytti_graph.core.offers import Contents, Kind, Offer
@@ -35,6 +35,7 @@ KINDS: dict[str, Kind] = {
 }
 API_NAME = "pytti_graph_api"
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_TARGET = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +68,31 @@ def contents(
     """
     try:
         found = known if known is not None else _offered(plugin, trying)
-        return _with_nodes(found, trying) if nodes else found
+        return _with_nodes(found, trying, source(plugin.module)) if nodes else found
     except (Exception, SystemExit) as error:
-        return Contents(failures=(told(error, plugin.module),), nodes=())
+        entry_point = f"the entry point {plugin.name} = {plugin.value}"
+        return Contents(failures=(told(error, plugin.module, entry_point),), nodes=())
 
 
-def told(error: BaseException, module: str) -> str:
-    """An error as a user can pass it on: what and where."""
+def told(error: BaseException, module: str, otherwise: str | None = None) -> str:
+    """An error as a user can pass it on: what and where.
+
+    Args:
+        error: What was raised.
+        module: The module that was looked into.
+        otherwise: The place to name if there is no such file.
+    """
     if isinstance(error, _Refused):
         return str(error)
-    text = " ".join(str(error).split())
-    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    place = _place(error) or source(module)
-    return f"{what} ({place})" if place else what
+    place = _place(error, module) or source(module) or otherwise
+    return f"{described(error)} ({place})" if place else described(error)
 
 
-def _place(error: BaseException) -> str | None:
-    """File and line of the plugin's own code that failed."""
+def _place(error: BaseException, module: str) -> str | None:
+    """File and line of the plugin's own code that failed, or that cannot be read."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    own = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename != __file__ and not frame.filename.startswith("<frozen")
-    ]
-    skipped = tuple(str(Path(module.__file__ or "").parent) for module in (hooks, importlib, pluggy))
-    own = [frame for frame in own if not frame.filename.startswith(skipped)]
-    return f"{own[-1].filename}:{own[-1].lineno}" if own else None
+    return own_place(error, module)
 
 
 def source(module: str) -> str | None:
@@ -133,17 +132,31 @@ def _offered(plugin: Plugin, trying: Trying) -> Contents:
 
     def register(node: str | Callable[..., Any]) -> None:
         try:
-            targets.append(node if isinstance(node, str) else spec_of(node).target)
+            targets.append(_target(node) if isinstance(node, str) else spec_of(node).target)
         except TypeError as error:
             failures.append(told(error, plugin.module))
 
     manager.hook.pytti_graph_nodes(register=register)
-    offers = [offer for hook, kind in KINDS.items() for offer in _named(manager, hook, kind)]
+    offers: list[Offer] = []
+    for hook, kind in KINDS.items():
+        for name, target, panel in _named(manager, hook):
+            try:
+                offers.append(Offer(kind, str(name), _target(target), panel=panel))
+            except TypeError as error:
+                failures.append(f"{kind} '{name}': {told(error, plugin.module)}")
     found = replace(found, targets=tuple(dict.fromkeys(targets)), failures=tuple(failures))
     for offer in offers:
         trying(offer.target)
-        found = _summarised(found, offer)
+        found = _summarised(found, offer, source(plugin.module))
     return found
+
+
+def _target(text: object) -> str:
+    """The name of something to import; raises TypeError if it is none."""
+    if isinstance(text, str) and _TARGET.fullmatch(text):
+        return text
+    what = repr(text) if isinstance(text, str) else getattr(text, "__qualname__", repr(text))
+    raise TypeError(f"what is registered is written 'package.module:name', not {what}")
 
 
 def _check_api(module: str) -> None:
@@ -152,6 +165,8 @@ def _check_api(module: str) -> None:
     wanted = _declared_api(path) if path and path.endswith(".py") else None
     if wanted is None or wanted == hooks.API:
         return
+    if not isinstance(wanted, int):
+        raise _Refused(f"{API_NAME} is a whole number, such as {hooks.API}, not {wanted!r} ({path})")
     newer = wanted > hooks.API
     remedy = "pip install --upgrade pytti-graph" if newer else "ask its authors for a newer release"
     raise _Refused(
@@ -160,17 +175,17 @@ def _check_api(module: str) -> None:
     )
 
 
-def _declared_api(path: str) -> int | None:
-    """The number that a module gives `pytti_graph_api`, read without running it."""
+def _declared_api(path: str) -> object:
+    """What a module gives `pytti_graph_api`, read without running it; None if it does not say."""
     try:
         tree = ast.parse(Path(path).read_text("utf-8"))
     except (OSError, SyntaxError, ValueError):
         return None
     for line in tree.body:
         match line:
-            case ast.Assign([ast.Name(id)], ast.Constant(int(number))) if id == API_NAME:
+            case ast.Assign([ast.Name(id)], ast.Constant(number)) if id == API_NAME:
                 return number
-            case ast.AnnAssign(ast.Name(id), _, ast.Constant(int(number))) if id == API_NAME:
+            case ast.AnnAssign(ast.Name(id), _, ast.Constant(number)) if id == API_NAME:
                 return number
     return None
 
@@ -179,8 +194,10 @@ def _check_names(manager: pluggy.PluginManager, module: Any, plugin: Plugin) -> 
     """Refuse what looks like a hook and is none: silence would be worse."""
     known = [name for name in vars(hooks) if name.startswith("pytti_graph_")]
     implemented = {caller.name for caller in manager.get_hookcallers(module) or ()}
+    if not implemented and not any(name.startswith("pytti_graph_") for name, _ in inspect.getmembers(module, callable)):
+        raise _Refused(f"it implements no hook; there are {', '.join(known)} ({source(plugin.module)})")
     for name, member in inspect.getmembers(module, callable):
-        if not name.startswith("pytti_graph_") or name in implemented & set(known):
+        if name in implemented & set(known) or not (name in implemented or name.startswith("pytti_graph_")):
             continue
         if getattr(member, "__module__", plugin.module) != plugin.module:
             continue
@@ -195,25 +212,28 @@ def _where(member: Any) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}" if code else str(inspect.getsourcefile(member))
 
 
-def _named(manager: pluggy.PluginManager, hook: str, kind: Kind) -> Iterator[Offer]:
-    found: list[Offer] = []
+def _named(manager: pluggy.PluginManager, hook: str) -> list[tuple[str, object, str]]:
+    """What is registered by name, as it was given: name, target and panel."""
+    found: list[tuple[str, object, str]] = []
 
     def register(name: str, target: str, *, panel: str = "") -> None:
-        found.append(Offer(kind, name, target, panel=panel))
+        found.append((name, target, panel))
 
     getattr(manager.hook, hook)(register=register)
-    return iter(found)
+    return found
 
 
-def _summarised(found: Contents, offer: Offer) -> Contents:
-    """The contents with an offer, if its name can be typed and it can be imported."""
+def _summarised(found: Contents, offer: Offer, registered: str | None) -> Contents:
+    """The contents with an offer, if its name can be typed and it can be imported; `registered` names it."""
     if not _NAME.fullmatch(offer.name):
         failure = f"{offer.kind} {offer.name!r}: a name has small letters, digits and hyphens ({offer.target})"
         return replace(found, failures=(*found.failures, failure))
     try:
         made = load(offer.target)
+        if not callable(made):
+            raise TypeError(f"{offer.target} cannot be called, being {type(made).__name__}")
     except (Exception, SystemExit) as error:
-        failure = f"{offer.kind} '{offer.name}': {told(error, offer.target.partition(':')[0])}"
+        failure = f"{offer.kind} '{offer.name}': {told(error, offer.module, registered)}"
         return replace(found, failures=(*found.failures, failure))
     help = getattr(getattr(made, "info", None), "help", None)  # a group of commands tells what it is for itself
     text = help if isinstance(help, str) else inspect.getdoc(made) or ""
@@ -221,7 +241,8 @@ def _summarised(found: Contents, offer: Offer) -> Contents:
     return replace(found, offers=(*found.offers, replace(offer, summary=summary)))
 
 
-def _with_nodes(found: Contents, trying: Trying) -> Contents:
+def _with_nodes(found: Contents, trying: Trying, registered: str | None) -> Contents:
+    """The contents with the specifications of the nodes; `registered` is the file that names them."""
     specs: dict[str, NodeSpec] = {}
     failures, warnings = list(found.failures), list(found.warnings)
     for target in found.targets:
@@ -230,10 +251,11 @@ def _with_nodes(found: Contents, trying: Trying) -> Contents:
             made = load(target)
             spec = spec_of(made)
         except (Exception, SystemExit) as error:
-            failures.append(f"{target}: {told(error, target.partition(':')[0])}")
+            failures.append(f"{target}: {told(error, target.partition(':')[0], registered)}")
             continue
         if spec.type in specs:
-            failures.append(f"{target}: {spec.type} is offered twice, also by {specs[spec.type].target}")
+            twice = f"{spec.type} is offered twice, also by {specs[spec.type].target}"
+            failures.append(f"{target}: {twice} ({_where(made)})")
             continue
         specs[spec.type] = spec
         if not spec.summary:

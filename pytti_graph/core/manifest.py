@@ -18,7 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +31,9 @@ from pytti_graph.core.offers import Contents
 
 _CORE = Path(__file__).parent
 _TIMEOUT = 120.0
+"""Seconds that importing one thing may take."""
+_PATIENCE = 2.0
+"""Seconds after which it is told what is waited for."""
 _GRAIN = 50_000_000
 """Nanoseconds that the clock of a file system may be late."""
 _BOOTSTRAP = (
@@ -53,6 +57,24 @@ class Source:
     version: str
     plugin: inspection.Plugin
     trusted: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}".strip()
+
+
+Told = Callable[[Source], None]
+"""Hears which plugin is waited for."""
+_told: ContextVar[Told | None] = ContextVar("told", default=None)
+
+
+@contextlib.contextmanager
+def telling(told: Told) -> Iterator[None]:
+    """Inside, `told` hears of each plugin that takes its time to be looked into."""
+    token = _told.set(told)
+    try:
+        yield
+    finally:
+        _told.reset(token)
 
 
 @dataclass(slots=True)
@@ -166,7 +188,7 @@ def _look_up(manifests: Sequence[_Manifest], *, nodes: bool) -> None:
 def _without(manifest: _Manifest, trying: str, end: str) -> Contents:
     """What is left of a plugin when importing something of it has ended Python."""
     module = (trying or manifest.source.plugin.module).partition(":")[0]
-    failure = f"importing {trying or module} ended Python: {end} ({inspection.source(module)})"
+    failure = f"importing {trying or module} {end} ({inspection.source(module)})"
     known = manifest.contents
     if known is None or not trying:
         return Contents(failures=(failure,), nodes=())
@@ -191,14 +213,33 @@ def _ask(manifests: Sequence[_Manifest], *, nodes: bool) -> tuple[list[Contents]
         command = [sys.executable, "-P", "-c", _BOOTSTRAP, str(task), str(answer)]
         silent = subprocess.DEVNULL
         try:
-            done = subprocess.run(command, stdin=silent, stdout=silent, stderr=silent, timeout=_TIMEOUT)
-            code = done.returncode
-            end = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-        except subprocess.TimeoutExpired:
-            end = f"no answer in {_TIMEOUT:.0f} seconds"
+            process = subprocess.Popen(command, stdin=silent, stdout=silent, stderr=silent)
         except OSError:  # Python without an executable of its own, inside another program
             return [inspection.contents(m.source.plugin, m.contents, nodes=nodes) for m in manifests], "", ""
+        try:
+            end = _end(process, [manifest.source for manifest in manifests], answer)
+        finally:
+            process.kill()
+            process.wait()
         return *_answers(answer), end
+
+
+def _end(process: subprocess.Popen[bytes], sources: Sequence[Source], answer: Path) -> str:
+    """Wait for a process that looks into plugins; says how it ended, or that it does not come any further."""
+    heard, since, told = -1, time.monotonic(), False
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = process.wait(_PATIENCE / 4)
+            return f"ended Python: {f'exit code {code}' if code >= 0 else signal.Signals(-code).name}"
+        size = answer.stat().st_size if answer.exists() else 0
+        if size != heard:
+            heard, since, told = size, time.monotonic(), False
+        waited = time.monotonic() - since
+        if waited > _TIMEOUT:
+            return f"gave no answer in {_TIMEOUT:.0f} seconds"
+        if waited > _PATIENCE and not told and (tell := _told.get()) is not None:
+            told = True
+            tell(sources[min(len(_answers(answer)[0]), len(sources) - 1)])
 
 
 def _answers(path: Path) -> tuple[list[Contents], str]:

@@ -177,13 +177,15 @@ def node(
             those of the next version. Graphs written for that version are brought forward with it.
 
     Raises:
-        TypeError: A parameter has no annotation or one that no argument can have, the name is not `family.name`, or a
-            migration is not from a former version.
+        TypeError: A parameter or the value has no annotation or one that cannot be used, the name is not `family.name`,
+            the version is no number, or a migration is not from a former version.
     """
     if not isinstance(type, str):
         raise TypeError("@node needs the name of the node: @node('family.name')")
     if not _TYPE_NAME.fullmatch(type):
         raise TypeError(f"'{type}' is not a node type name; write it as 'family.name' in lower case")
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise TypeError(f"{type}: a version is a whole number from 1 on, not {version!r}")
     known = dict(sorted((migrations or {}).items()))
     if wrong := [former for former in known if not 1 <= former < version]:
         raise TypeError(f"{type}: a migration from version {wrong[0]} makes no sense for version {version}")
@@ -201,7 +203,8 @@ def spec_of(made: object) -> NodeSpec:
     """The specification of a decorated function or class; raises TypeError for anything else."""
     spec = made.__dict__.get(_ATTRIBUTE) if hasattr(made, "__dict__") else None
     if not isinstance(spec, NodeSpec):
-        raise TypeError(f"{made!r} is not a node; decorate it with @node('family.name')")
+        name = getattr(made, "__qualname__", None) or repr(made)
+        raise TypeError(f"{name} is not a node; decorate it with @node('family.name')")
     return spec
 
 
@@ -222,7 +225,7 @@ class _Signature:
 
     def read(self, name: PhaseName, function: Callable[..., Any], *, method: bool) -> Any:
         """Add one phase; returns its return annotation."""
-        hints = get_type_hints(function, include_extras=True)
+        hints = _hints(self.type, function)
         names, injected = [], {}
         for parameter in list(inspect.signature(function).parameters.values())[1 if method else 0 :]:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -235,6 +238,9 @@ class _Signature:
                 injected[parameter.name] = mark.name
             else:
                 self._add(parameter, hints[parameter.name])
+        if name == "forward" and "return" not in hints:
+            hint = "write '-> Image' and the like, or '-> None' for writers and optimisers"
+            raise TypeError(f"{self.type}: what it gives has no annotation; {hint}")
         self.phases.append(Phase(name, tuple(names), injected))
         return hints.get("return")
 
@@ -254,6 +260,13 @@ class _Signature:
             self.parameters[parameter.name] = Parameter(parameter.name, kind, required, optional, default, text)
         elif known.type != kind:
             raise TypeError(f"{self.type}: parameter '{parameter.name}' has two types")
+
+
+def _hints(type: str, function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise TypeError(f"{type}: an annotation names '{error.name}', which the module does not know") from None
 
 
 def _specification(

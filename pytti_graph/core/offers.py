@@ -30,6 +30,11 @@ class Offer:
     summary: str = ""
     panel: str = ""
 
+    @property
+    def module(self) -> str:
+        """The module that its implementation is in."""
+        return self.target.partition(":")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:

@@ -12,6 +12,7 @@ from importlib import metadata
 from typing import Any
 
 from pytti_graph.core import hooks, manifest
+from pytti_graph.core.blame import described
 from pytti_graph.core.errors import MissingError, UsageError, did_you_mean
 from pytti_graph.core.inspection import Plugin as EntryPoint
 from pytti_graph.core.inspection import load
@@ -54,6 +55,11 @@ class Plugin:
     def types(self) -> tuple[str, ...]:
         """Names of the node types it offers."""
         return tuple(self.specs)
+
+    @property
+    def is_foreign(self) -> bool:
+        """It is not a part of pytti-graph itself."""
+        return self.distribution != BUILT_IN
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Registry:
         except (Exception, SystemExit) as error:
             origin = self.plugin_of(spec) or spec.target
             raise MissingError(
-                f"{spec.type} of {origin} cannot be imported: {type(error).__name__}: {error}",
+                f"{spec.type} of {origin} cannot be imported: {described(error)}",
                 hint="see 'pytti-graph plugins'",
             ) from error
         return found
@@ -135,37 +141,45 @@ class Registry:
             if offer.kind == kind and name in (None, offer.name)
         ]
 
-    def choose(self, kind: Kind, name: str) -> Any:
-        """Import the listener or executor that a user calls by name, or by "distribution/name".
+    def find_offer(self, kind: Kind, name: str) -> tuple[Plugin, Offer]:
+        """The command, listener or executor that a user calls by name, or by "distribution/name", and whose it is.
 
         Raises:
             UsageError: There is none, or several plugins offer one.
-            MissingError: It cannot be imported.
         """
         distribution, _, own = name.rpartition("/")
         found = [(p, o) for p, o in self.offered(kind, own) if distribution in ("", p.distribution)]
-        built_in = [(plugin, offer) for plugin, offer in found if plugin.distribution == BUILT_IN]
+        built_in = [(plugin, offer) for plugin, offer in found if not plugin.is_foreign]
         match built_in or found:
             case []:
-                known = list(dict.fromkeys(offer.name for _, offer in self.offered(kind)))
+                elsewhere = [f"{plugin.distribution}/{own}" for plugin, _ in self.offered(kind, own)]
+                known = elsewhere or list(dict.fromkeys(offer.name for _, offer in self.offered(kind)))
                 hint = did_you_mean(name, known) or f"there are {', '.join(known) or 'none'}"
                 raise UsageError(f"there is no {kind} '{name}'", hint=hint)
-            case [(plugin, offer)]:
-                return _imported(plugin, offer)
+            case [only]:
+                return only
             case several:
                 owners = [plugin for plugin, _ in several]
                 hint = f"write one of {', '.join(f'{plugin.distribution}/{own}' for plugin in owners)}"
                 raise UsageError(f"{' and '.join(map(str, owners))} both offer the {kind} '{name}'", hint=hint)
 
+    def choose(self, kind: Kind, name: str) -> Any:
+        """Import what `find_offer` finds.
 
-def _imported(plugin: Plugin, offer: Offer) -> Any:
+        Raises:
+            UsageError: There is none, or several plugins offer one.
+            MissingError: It cannot be imported.
+        """
+        return imported(*self.find_offer(kind, name))
+
+
+def imported(plugin: Plugin, offer: Offer) -> Any:
+    """Import a command, a listener or an executor; raises `MissingError` if that fails."""
     try:
         return load(offer.target)
     except (Exception, SystemExit) as error:
-        raise MissingError(
-            f"the {offer.kind} '{offer.name}' of {plugin} cannot be imported: {type(error).__name__}: {error}",
-            hint="see 'pytti-graph plugins'",
-        ) from error
+        message = f"the {offer.kind} '{offer.name}' of {plugin} cannot be imported: {described(error)}"
+        raise MissingError(message, hint="see 'pytti-graph plugins'") from error
 
 
 @functools.cache
@@ -212,7 +226,10 @@ def _with_clashes(plugin: Plugin, offering: Mapping[str, Sequence[Plugin]], plug
             for o in p.offers
             if p is not plugin and (o.kind, o.name) == (offer.kind, offer.name)
         ]
-        warnings += [f"the {offer.kind} '{offer.name}' is offered by {' and '.join(names)} too"] if names else []
+        choice = f"write '{plugin.distribution}/{offer.name}' for this one"
+        warnings += (
+            [f"the {offer.kind} '{offer.name}' is offered by {' and '.join(names)} too; {choice}"] if names else []
+        )
     return replace(plugin, warnings=(*plugin.warnings, *warnings))
 
 

@@ -6,6 +6,7 @@ import errno
 
 from torch import Tensor
 
+from pytti_graph.core.blame import culprit
 from pytti_graph.core.errors import (
     GraphError,
     MissingError,
@@ -16,6 +17,7 @@ from pytti_graph.core.errors import (
     UsageError,
 )
 from pytti_graph.core.formulas import FormulaValueError
+from pytti_graph.core.plugins import Plugin
 from pytti_graph.core.types import Moment
 from pytti_graph.graph.binding import Computed, Parsed
 from pytti_graph.graph.checks import CheckedNode
@@ -24,8 +26,10 @@ from pytti_graph.graph.plan import Call, Plan
 _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "alloc_cpu")
 
 
-def explain(error: Exception, plan: Plan, call: Call, moment: Moment, begun: bool) -> PyttiGraphError:
-    """The error to raise instead of `error`, which came out of `call`."""
+def explain(
+    error: Exception, plan: Plan, call: Call, moment: Moment, begun: bool, plugin: Plugin | None
+) -> PyttiGraphError:
+    """The error to raise instead of `error`, which came out of `call` of a node that `plugin` offers."""
     node = plan.graph.nodes[call.node]
     frame = moment.frame if begun else None
     step = moment.step if begun and plan.optimisers else None
@@ -48,7 +52,9 @@ def explain(error: Exception, plan: Plan, call: Call, moment: Moment, begun: boo
     lines = str(error).strip().splitlines()  # torch appends a trace of its own
     first = lines[0] if lines else ""
     text = first if isinstance(error, ValueError) else f"{type(error).__name__}: {first}"
-    return RenderError(f"{prefix}{text}", frame=frame, step=step, position=place, node=node.id, argument=argument)
+    whose = None if argument else culprit(error, plugin, node.spec.target.partition(":")[0])
+    message = f"{prefix}{text}"
+    return RenderError(message, frame=frame, step=step, position=place, node=node.id, argument=argument, hint=whose)
 
 
 def _with_place(error: PyttiGraphError, node: CheckedNode, frame: int | None, step: int | None) -> PyttiGraphError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -57,7 +56,7 @@ class FileAccess:
                 neither a file nor a folder, such as a pipe, which might give nothing for ever.
         """
         found = resolve(path, self._inputs, self._allowed, "the graph's folder")
-        if os.path.exists(found) and not (os.path.isfile(found) or os.path.isdir(found)):
+        if found.exists() and not (found.is_file() or found.is_dir()):
             raise UsageError(f"'{path}' is a pipe or a device, not a file", hint="write what it gives into a file")
         return found
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pytti_graph.core.errors import GraphError, Problem, UsageError
+from pytti_graph.core.errors import GraphError, Problem, PyttiGraphError, UsageError
 from pytti_graph.core.plugins import Registry
 from pytti_graph.core.types import Moment, ParameterSet
 from pytti_graph.engine.calls import Binder, BoundCall, parameter_set, snapshot
@@ -52,6 +52,7 @@ class Machine:
         warn: Callable[[Problem], None],
     ) -> None:
         self.plan, self.device, self.files = plan, device, files
+        self._registry = registry
         self.moment = Moment(plan.graph.clock)
         self._frame_moment = Moment(plan.graph.clock)  # for nodes that change once a frame: their step is always 0
         self._begun = False
@@ -132,7 +133,7 @@ class Machine:
                     values[slot] = None
         except Exception as error:
             assert call is not None
-            raise explain(error, self.plan, call.call, self.moment, self._begun) from error
+            raise self._explained(error, call.call) from error
 
     @contextlib.contextmanager
     def _blamed_on(self, call: Call) -> Iterator[None]:
@@ -140,7 +141,11 @@ class Machine:
         try:
             yield
         except Exception as error:
-            raise explain(error, self.plan, call, self.moment, self._begun) from error
+            raise self._explained(error, call) from error
+
+    def _explained(self, error: Exception, call: Call) -> PyttiGraphError:
+        plugin = self._registry.plugin_of(self.plan.graph.nodes[call.node].spec)
+        return explain(error, self.plan, call, self.moment, self._begun, plugin)
 
     @contextlib.contextmanager
     def _undisturbed(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pytti_graph.core.blame import culprit, described
 from pytti_graph.core.errors import GraphError, Problem
 from pytti_graph.core.nodes import NodeSpec
 from pytti_graph.core.plugins import Registry
@@ -99,16 +100,20 @@ def _step(node: NodeText, spec: NodeSpec, version: int, registry: Registry) -> N
         raise GraphError([Problem(message, node.type.position, node.id, "type", hint)])
     before = {name: entry.value.plain() for name, entry in node.arguments.items()}
     try:
-        after = dict(registry.migration(spec, version)(dict(before)))
+        after: object = registry.migration(spec, version)(dict(before))
+        if not isinstance(after, Mapping):
+            gives = "nothing" if after is None else f"a value of type {type(after).__name__}"
+            raise TypeError(f"it gives {gives}, not the arguments of the next version")
+        return replace(node, arguments=_entries(node, before, after))
     except (Exception, SystemExit) as error:
-        message = f"the migration of {spec.type} from version {version} failed: {type(error).__name__}: {error}"
-        hint = f"this is a bug of {registry.plugin_of(spec) or spec.type}"
+        message = f"the migration of {spec.type} from version {version} failed: {described(error)}"
+        plugin = registry.plugin_of(spec)
+        hint = culprit(error, plugin, spec.target.partition(":")[0]) or f"this is a bug of {plugin or spec.type}"
         raise GraphError([Problem(message, node.position, node.id, hint=hint)]) from error
-    return replace(node, arguments=_entries(node, before, after))
 
 
 def _entries(node: NodeText, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Entry]:
-    """The new arguments, each with the place of the one it was made of."""
+    """The new arguments, each with the place of the one it was made of; raises TypeError for what is no data."""
     problems: list[Problem] = []
     gone = {name: value for name, value in before.items() if name not in after}
     entries = {}
@@ -121,7 +126,7 @@ def _entries(node: NodeText, before: Mapping[str, Any], after: Mapping[str, Any]
         made = old.value if old is not None and same else replace(value_of(value, problems, name), position=place)
         entries[name] = Entry(name, place, made)
     if problems:
-        raise GraphError(problems)
+        raise TypeError("; ".join(problem.message for problem in problems))
     return entries
 
 

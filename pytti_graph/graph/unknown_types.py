@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from pytti_graph.core import node_files
 from pytti_graph.core.errors import Problem, did_you_mean
-from pytti_graph.core.plugins import ONLY, Registry
+from pytti_graph.core.plugins import ONLY, Plugin, Registry
 from pytti_graph.graph.document import NodeText
 
 PUBLISHED = {
@@ -41,11 +42,12 @@ def unknown_type(node: NodeText, registry: Registry, folder: Path | None) -> Pro
 
 def _hints(name: str, registry: Registry, folder: Path | None) -> Iterator[str]:
     """What may help, the surest first."""
-    broken = {plugin.distribution: plugin.failures[0] for plugin in registry.plugins if plugin.failures}
+    broken = [(plugin, failure) for plugin in registry.plugins for failure in plugin.failures]
     distribution, _, own = name.rpartition("/")
     owner = distribution or PUBLISHED.get(name)
-    if owner in broken:
-        yield f"the plugin {owner} could not be used: {broken[owner]}"
+    for plugin, failure in broken:
+        if plugin.distribution == owner or (not owner and re.search(rf"(?<![\w.]){re.escape(own)}(?![\w.])", failure)):
+            yield _unusable(plugin, failure)
     if distribution:
         yield from _in_distribution(distribution, own, registry)
     if folder is not None and (file := node_files.offering(folder, name)) is not None:
@@ -56,11 +58,18 @@ def _hints(name: str, registry: Registry, folder: Path | None) -> Iterator[str]:
         yield f"it belongs to {owner}; {off or f'type: pip install {owner}'}"
     if (near := _nearest(name, registry)) is not None:
         yield near
-    for plugin, failure in broken.items():
-        yield f"the plugin {plugin} could not be used: {failure}"
+    if len(broken) == 1:
+        yield _unusable(*broken[0])
+    if broken:
+        names = dict.fromkeys(plugin.distribution for plugin, _ in broken)
+        yield f"it may be in a part of {', '.join(names)} that could not be used; see 'pytti-graph plugins'"
     if off:
         yield off
     yield "'pytti-graph nodes' lists the installed types; a plugin may be missing"
+
+
+def _unusable(plugin: Plugin, failure: str) -> str:
+    return f"the plugin {plugin} could not be used: {failure}"
 
 
 def _in_distribution(distribution: str, own: str, registry: Registry) -> Iterator[str]:

@@ -31,6 +31,8 @@ def _index(mark: Any, source: Source) -> int:
 def _plain_words(problem: str, context: str, text: str, index: int, opened: int) -> tuple[str, str | None, int]:
     """Message, hint and place."""
     character = text[index : index + 1]
+    if "nesting depth" in problem:  # libyaml's own limit, met before the reader's where it looks far ahead
+        return "lists and mappings are nested too deeply", None, index
     if "cannot start any token" in problem:
         return _bad_start(character, text, index)
     if "quoted scalar" in context:

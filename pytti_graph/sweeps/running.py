@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytti_graph.api import Graph
-from pytti_graph.core.errors import UsageError
-from pytti_graph.core.plugins import offers
+from pytti_graph.core.blame import culprit, described
+from pytti_graph.core.errors import PyttiGraphError, RenderError, UsageError
+from pytti_graph.core.offers import Offer
+from pytti_graph.core.plugins import Plugin, imported, offers
 from pytti_graph.executors.tasks import Executor, Outcome, Task, TaskEvent
 from pytti_graph.graph.document import dump
 from pytti_graph.jobs import portable
@@ -28,9 +30,38 @@ def make_executor(name: str, jobs: int | None, options: Mapping[str, str]) -> Ex
     Raises:
         UsageError: There is none, or it does not understand its options.
         MissingError: It cannot be imported.
+        RenderError: It cannot be made.
     """
-    made: Executor = offers().choose("executor", name)(jobs, options)
-    return made
+    plugin, offer = offers().find_offer("executor", name)
+    kind = imported(plugin, offer)
+    with _blamed_on(plugin, offer):
+        made: Executor = kind(jobs, options)
+    return made if not plugin.is_foreign else _Foreign(made, plugin, offer)
+
+
+class _Foreign:
+    """An executor of a plugin: whatever goes wrong in it is an error that names the plugin."""
+
+    def __init__(self, executor: Executor, plugin: Plugin, offer: Offer) -> None:
+        self._executor, self._plugin, self._offer = executor, plugin, offer
+
+    def run(
+        self, tasks: Sequence[Task], cancelled: Callable[[], bool] = lambda: False
+    ) -> Generator[TaskEvent, None, None]:
+        """Run tasks; see `Executor.run`."""
+        with _blamed_on(self._plugin, self._offer):
+            yield from self._executor.run(tasks, cancelled)
+
+
+@contextlib.contextmanager
+def _blamed_on(plugin: Plugin, offer: Offer) -> Iterator[None]:
+    try:
+        yield
+    except PyttiGraphError:
+        raise
+    except Exception as error:
+        message = f"the executor '{offer.name}' failed: {described(error)}"
+        raise RenderError(message, hint=culprit(error, plugin, offer.module)) from error
 
 
 class Going:

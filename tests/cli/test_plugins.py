@@ -7,6 +7,8 @@ import jsonschema
 import pytest
 import yaml
 
+from pytti_graph.core import manifest, plugins
+
 BRIGHT = '''\
 from pytti_graph import Image, Loss, Number, node
 
@@ -195,7 +197,17 @@ def test_a_plugin_that_failed_is_named_where_its_node_is_missing(cli, graph, sit
     """With the reason."""
     site.install("pytti-graph-bright", "import torchfoo")
     installed()
-    assert "the plugin pytti-graph-bright could not be used: ModuleNotFoundError" in cli("check", "light.yaml").err
+    assert "the plugin pytti-graph-bright 1.0 could not be used: ModuleNotFoundError" in cli("check", "light.yaml").err
+
+
+def test_of_several_plugins_that_failed_the_one_with_the_node_is_named(cli, graph, site, installed):
+    """Where none of them is known to have it, all are."""
+    site.install("awful", "import torchfoo")
+    site.install("pytti-graph-bright", HOOKS.format("pytti_graph_bright") + BRIGHT.replace("image: Image", "image"))
+    installed()
+    assert "the plugin pytti-graph-bright 1.0 could not be used: " in cli("check", "light.yaml").err
+    Path("light.yaml").write_text(GRAPH.replace("loss.bright", "glow.worm"))
+    assert "it may be in a part of awful, pytti-graph-bright that could not be used" in cli("check", "light.yaml").err
 
 
 def test_a_published_plugin_is_known_by_its_nodes(cli, graph, site, installed):
@@ -267,8 +279,86 @@ def test_commands_of_one_name(cli, site, installed):
         site.install(name, COMMAND.format(name))
     site.install("greedy", COMMAND.format("greedy").replace('"greet"', '"check"'))
     installed()
-    assert "civil 1.0 and polite 1.0 both offer the command 'greet'" in cli("greet", "Ada").err
+    clash = "civil 1.0 and polite 1.0 both offer the command 'greet'; write one of civil/greet, polite/greet"
+    assert clash in cli("greet", "Ada").err
+    assert cli("polite/greet", "Ada").out == "hello Ada\n"
+    assert "there is no command 'rude/greet'; " in cli("rude/greet", "Ada").err
     assert cli("check", "film.yaml").out == "ok\n"
+
+
+def test_a_command_that_fails_names_its_plugin(cli, site, installed):
+    """With the version, the file and the line; what it refuses on purpose is told as it is."""
+    site.install("polite", COMMAND.format("polite").replace('print("hello", name)', "raise ValueError('no voice')"))
+    site.install(
+        "civil",
+        COMMAND.format("civil").replace('"greet"', '"bow"').replace('print("hello", name)', "raise UsageError('no')")
+        + "\nfrom pytti_graph import UsageError\n",
+    )
+    installed()
+    outcome = cli("greet", "Ada")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith(f"error: ValueError: no voice; raised in polite 1.0 ({site.path('polite')}:11); ")
+    assert (cli("bow", "Ada").code, cli("bow", "Ada").err) == (2, "error: no\n")
+
+
+def test_the_help_of_a_command_names_its_arguments(cli, site, installed):
+    """Also where the plugin has no word for them."""
+    site.install("polite", COMMAND.format("polite"))
+    installed()
+    assert "Arguments\n  NAME" in cli("greet", "--help").out
+
+
+def test_a_node_that_fails_names_its_plugin(cli, graph, site, installed):
+    """Distribution, version, file and line, of its own code; -v prints all of it."""
+    failing = BRIGHT.replace("image.mean() - level", "image @ level")
+    site.install("pytti-graph-bright", HOOKS.format("pytti_graph_bright") + failing, version="0.7")
+    installed()
+    outcome = cli("run", "light.yaml", "-q", "-o", "out")
+    assert outcome.code == 1
+    place = f"{site.path('pytti_graph_bright')}:15"
+    assert outcome.err.startswith("light.yaml:6:3: error: light: TypeError: ")
+    assert f"; raised in pytti-graph-bright 0.7 ({place})" in outcome.err.splitlines()[0]
+    assert "Traceback" not in outcome.err
+    assert (
+        f'  File "{site.path("pytti_graph_bright")}", line 15, in bright'
+        in cli("run", "light.yaml", "-v", "-o", "more").err
+    )
+
+
+def test_a_node_of_a_file_that_fails_names_the_file(cli, beside):
+    """And the line; a file has no version."""
+    Path("nodes/bright.py").write_text(BRIGHT.replace("image.mean() - level", "image @ level"))
+    assert "; raised in nodes/bright.py:7\n" in cli("run", "light.yaml", "-q", "--nodes", "nodes").err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "light.yaml", "--json"),
+        ("plan", "light.yaml", "--json"),
+        ("run", "light.yaml", "--json"),
+        ("nodes", "--json"),
+        ("schema",),
+    ],
+)
+def test_what_nodes_print_is_not_among_what_programs_read(cli, beside, words):
+    """Neither when a file is run, nor while its nodes render."""
+    chatty = BRIGHT.replace("    return", '    print("rendering")\n    return')
+    Path("nodes/bright.py").write_text('print("made")\n' + chatty)
+    outcome = cli(*words, "--nodes", "nodes")
+    assert outcome.code == 0
+    json.loads(outcome.out)
+    assert "made\n" in outcome.err
+    assert ("rendering\n" in outcome.err) == (words[0] == "run")
+
+
+def test_events_are_alone_on_the_standard_output(cli, beside):
+    """Whatever else there is to say goes to the other stream."""
+    chatty = BRIGHT.replace("    return", '    print("rendering")\n    return')
+    Path("nodes/bright.py").write_text(chatty)
+    outcome = cli("run", "light.yaml", "--nodes", "nodes", "--listen", "events")
+    assert [json.loads(line)["event"] for line in outcome.out.splitlines()][-1] == "Ended"
+    assert {"rendering", "done"} <= set(outcome.err.split())
 
 
 def test_a_command_that_cannot_be_imported_is_told_by_plugins(cli, site, installed):
@@ -288,7 +378,8 @@ def test_a_listener_that_cannot_be_made(cli, site, installed):
     installed()
     outcome = cli("run", "film.yaml", "--listen", "tally")
     assert outcome.code == 4
-    assert "the listener 'tally' (counting) cannot be made: SystemExit: 3" in outcome.err
+    message = f"the listener 'tally' cannot be made: SystemExit: 3; raised in counting 1.0 ({site.path('counting')}:13)"
+    assert message in outcome.err
 
 
 def test_commands_that_cannot_be_typed_are_refused(cli, site, installed):
@@ -298,12 +389,27 @@ def test_commands_that_cannot_be_typed_are_refused(cli, site, installed):
     assert "command '--help me': a name has small letters, digits and hyphens" in cli("plugins").err
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_whoever_waits_is_told_for_what(cli, site, installed, monkeypatch, terminal):
+    """At a terminal; it is no result, and no word for logs."""
+    monkeypatch.setattr(manifest, "_PATIENCE", 0.1)
+    site.install("slow", "import time\ntime.sleep(1)\n" + COMMAND.format("slow"), version="0.2")
+    monkeypatch.setattr("pytti_graph.cli.waiting._is_watched", lambda: terminal)
+    installed()
+    site.path("slow").write_text("import time\ntime.sleep(2)\n" + COMMAND.format("slow"))
+    plugins.forget()
+    outcome = cli("plugins", "--json")
+    assert "slow" in {plugin["distribution"] for plugin in json.loads(outcome.out)}
+    assert ("looking into the plugin slow 0.2, which takes a while; " in outcome.err) == terminal
+
+
 def test_plugins_tells_of_clashes(cli, site, installed):
     """Of commands and the like too."""
     for name in ("polite", "civil"):
         site.install(name, COMMAND.format(name))
     installed()
-    assert "warning: polite 1.0: the command 'greet' is offered by civil 1.0 too" in cli("plugins").err
+    warning = "the command 'greet' is offered by civil 1.0 too; write 'polite/greet' for this one"
+    assert f"warning: polite 1.0: {warning}" in cli("plugins").err
 
 
 # Listeners
@@ -347,6 +453,7 @@ def test_a_listener_that_fails_harms_nothing(cli, site, installed):
     outcome = cli("run", "film.yaml", "--listen", "tally")
     assert outcome.code == 0
     assert outcome.err.count("the listener 'tally' failed, and hears no more: ZeroDivisionError") == 1
+    assert f"raised in counting 1.0 ({site.path('counting')}:18)" in outcome.err
 
 
 def test_events_as_json_lines(cli):

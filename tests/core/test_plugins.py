@@ -10,6 +10,7 @@ from pytti_graph.core import manifest, plugins
 from pytti_graph.core.nodes import spec_of
 
 HOOK = "from pytti_graph import hookimpl, node\n@hookimpl\ndef pytti_graph_nodes(register):\n"
+NAMED = "from pytti_graph import hookimpl\n@hookimpl\ndef pytti_graph_{}(register):\n    register('it', {})\n"
 
 
 def offering(type, module, docstring='"""A node."""', x="x: float = 1.0"):
@@ -78,6 +79,17 @@ def test_a_plugin_that_ends_python(site, installed):
         (offering("bad.node", "bad", x="x: bytes"), "parameter 'x'"),
         (offering("bad.node", "bad").replace("-> float", "-> bytes"), "not a type that a node can return"),
         (offering("Bad", "bad"), "not a node type name"),
+        (offering("bad.node", "bad", x="x: 'Nmuber'"), "bad.node: an annotation names 'Nmuber'"),
+        (offering("bad.node", "bad").replace(" -> float", ""), "bad.node: what it gives has no annotation"),
+        (offering("bad.node", "bad").replace("@node('bad.node')", ""), "made is not a node"),
+        (offering("bad.node", "bad").replace("@node('bad.node'", "@node('bad.node', version=0"), "from 1 on, not 0"),
+        (f"{HOOK}    register('bad.made')", "written 'package.module:name', not 'bad.made'"),
+        (f"{HOOK}    register('gone:made')", "No module named 'gone'"),
+        ("from pytti_graph import hookimpl\n@hookimpl\ndef ptti_graph_nodes(register): ...", "'pytti_graph_nodes'?"),
+        ("import pytti_graph\n", "it implements no hook; there are pytti_graph_nodes"),
+        (f"pytti_graph_api = '1'\n{HOOK}    ...", "pytti_graph_api is a whole number, such as 1, not '1'"),
+        (NAMED.format("commands", "'bad:greet'") + "greet = 3", "command 'it': TypeError: bad:greet cannot be called"),
+        (NAMED.format("listeners", "lambda: 1"), "listener 'it': TypeError: what is registered is written 'package"),
         ("def f(:\n", "SyntaxError"),
     ],
 )
@@ -87,6 +99,30 @@ def test_a_plugin_that_is_written_wrong(site, installed, source, words):
     [failure] = only(installed(), "bad").failures
     assert words in failure
     assert str(site.path("bad")) in failure
+
+
+def test_one_type_twice_in_a_plugin(site, installed):
+    """The second is refused, with its place."""
+    again = "@node('twice.node')\ndef again() -> float:\n    'Another.'\n    return 2.0\n"
+    source = offering("twice.node", "double").replace("made')", "made')\n    register('double:again')", 1)
+    site.install("double", source + again)
+    [failure] = only(installed(), "double").failures
+    assert failure.startswith("double:again: twice.node is offered twice, also by double:made (")
+    assert failure.endswith(f"{site.path('double')}:10)")
+
+
+def test_a_module_that_is_not_there(site, installed):
+    """There is no file to name, so the entry point is named."""
+    site.install("hollow", "", entry_points={"hollow": "nowhere"})
+    [failure] = only(installed(), "hollow").failures
+    assert failure == "ModuleNotFoundError: No module named 'nowhere' (the entry point hollow = nowhere)"
+
+
+def test_the_place_of_a_failure_is_in_the_plugin(site, installed):
+    """Not in the library that it calls wrongly."""
+    site.install("fond", "import json\nx = 1\njson.loads('{')\n")
+    [failure] = only(installed(), "fond").failures
+    assert failure.endswith(f"({site.path('fond')}:3)")
 
 
 def test_one_bad_node_leaves_the_others(site, installed):
@@ -215,6 +251,24 @@ def test_a_node_that_ends_python_is_lost_alone(site, installed):
     assert plugin.types == ("partly.good",)
     assert [offer.name for offer in plugin.offers] == ["greet"]
     assert sorted(failure.partition(":")[0] for failure in plugin.failures) == ["TypeError", "importing partly_bad"]
+
+
+def test_a_plugin_that_hangs(site, installed, monkeypatch):
+    """It is told which one is waited for, and it alone is given up in the end."""
+    monkeypatch.setattr(manifest, "_PATIENCE", 0.2)
+    monkeypatch.setattr(manifest, "_TIMEOUT", 4.0)
+    site.install("a-good", offering("good.node", "a_good"))
+    site.install("hanging", "import time\ntime.sleep(600)\n", version="0.3")
+    site.install("later", offering("later.node", "later"))
+    told = []
+    with manifest.telling(lambda source: told.append(str(source))):
+        registry = installed()
+    assert {"good.node", "later.node"} <= set(registry.specs)
+    assert only(registry, "hanging").failures == (
+        f"importing hanging gave no answer in 4 seconds ({site.path('hanging')})",
+    )
+    assert "hanging 0.3" in told
+    assert len(told) == len(set(told))
 
 
 @pytest.mark.parametrize(

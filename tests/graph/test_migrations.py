@@ -116,6 +116,31 @@ def test_a_migration_that_fails():
         graph(", brightness: bright", "versions: {value.light: 1}\n").check()
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (lambda arguments: None, "it gives nothing, not the arguments of the next version"),
+        (lambda arguments: 3, "it gives a value of type int, not the arguments of the next version"),
+        (lambda arguments: {"x": object()}, "x: a object cannot stand in a graph"),
+        (lambda arguments: {"x": [1, {"y": {2}}]}, "x.y: a set cannot stand in a graph"),
+    ],
+)
+def test_a_migration_that_gives_no_arguments(given, words):
+    """The message says which one, and whose graph it is."""
+
+    @node("value.odd", version=2, migrations={1: given})
+    def odd(x: float = 1.0) -> float:
+        """A number."""
+        return x
+
+    text = "pytti_graph: 1\nversions: {value.odd: 1}\nnodes:\n  lamp: {type: value.odd}\n"
+    with pytest.raises(GraphError) as caught:
+        Graph.parse(text, "old.yaml", registry=REGISTRY.with_nodes(odd)).check()
+    problem = caught.value.problem
+    assert problem.message == f"the migration of value.odd from version 1 failed: TypeError: {words}"
+    assert (problem.node, problem.position.line, problem.hint) == ("lamp", 4, "this is a bug of value.odd")
+
+
 @pytest.mark.parametrize("former", [0, 2, 3])
 def test_a_migration_must_be_from_a_former_version(former):
     """The author is told."""
