@@ -196,8 +196,9 @@ class LiveLine(Listener):
         if now - self._drawn < _REFRESH:
             return
         assert self._time is not None
-        self._time.update(event.total_step - self._begin)
-        self._draw(event.frame, event.total_step, event.step, event.read_losses())
+        done = event.total_step + 1
+        self._time.update(done - self._begin)
+        self._draw(event.frame, done, event.step, event.read_losses())
         self._drawn = time.monotonic()
 
     def frame_done(self, event: FrameDone) -> None:

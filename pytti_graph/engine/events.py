@@ -85,6 +85,9 @@ class Stepped(Event):
     """A step is done.
 
     Attributes:
+        frame: Its frame, from 0.
+        step: The step within the frame, from 0.
+        total_step: The step since the beginning, from 0.
         read_losses: Gives the losses by node; asking makes a GPU wait, so ask seldom.
         read_preview: Gives the picture as it is now [1, 3, H, W], or None; ask seldom.
     """

@@ -153,7 +153,7 @@ class Rendering:
         def read() -> Mapping[str, float]:
             return dict(zip(names, row.tolist(), strict=True))
 
-        return Stepped(moment.frame, moment.step - 1, moment.total_step, read, machine.preview)
+        return Stepped(moment.frame, moment.step - 1, moment.total_step - 1, read, machine.preview)
 
     def _finished(self, machine: Machine, frame: int, image: Tensor | None, losses: list[list[float]]) -> Frame:
         last = dict(zip(machine.loss_names, losses[-1], strict=True)) if losses else {}

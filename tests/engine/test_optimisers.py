@@ -189,7 +189,7 @@ def test_the_clock_counts_on_as_if_all_steps_were_taken(make, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "run" / "losses.jsonl").read_text().splitlines()]
     assert [row["total_step"] for row in rows] == [0, 1, 2, 3, 4, 50, 51, 52, 53, 54]
     assert [round(row["off"] / rows[0]["off"]) for row in rows] == [row["total_step"] + 1 for row in rows]
-    assert [event.total_step for event in events if isinstance(event, Stepped)] == [1, 2, 3, 4, 5, 51, 52, 53, 54, 55]
+    assert [event.total_step for event in events if isinstance(event, Stepped)] == [row["total_step"] for row in rows]
 
 
 def test_a_frame_ends_when_all_optimisers_have_enough(make):

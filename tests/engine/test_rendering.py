@@ -135,13 +135,13 @@ def test_events_tell_what_happens(picture_graph):
     stepped = [event for event in events if isinstance(event, Stepped)]
     assert [(p.frames, p.steps) for p in prepared] == [(2, 7)]
     assert [(s.frame, s.step, s.total_step) for s in stepped] == [
-        (0, 0, 1),
-        (0, 1, 2),
-        (0, 2, 3),
-        (0, 3, 4),
-        (1, 0, 5),
-        (1, 1, 6),
-        (1, 2, 7),
+        (0, 0, 0),
+        (0, 1, 1),
+        (0, 2, 2),
+        (0, 3, 3),
+        (1, 0, 4),
+        (1, 1, 5),
+        (1, 2, 6),
     ]
     assert sum(isinstance(event, FrameDone) for event in events) == 2
     assert not any(isinstance(event, Warned) for event in events)
