@@ -12,7 +12,7 @@ import kornia.augmentation as augmentation
 import torch
 import torch.nn.functional as F
 
-from pytti_graph.core.types import Clock, Moment
+from pytti_graph.core.injected import Clock, Moment
 from pytti_graph.engine.streams import NodeStream
 from pytti_graph.nodes import cutouts
 from pytti_graph.nodes.augment.classic import classic as shake

@@ -19,24 +19,21 @@ from pytti_graph.core.errors import (
     UsageError,
 )
 from pytti_graph.core.hooks import Register, RegisterNamed, hookimpl
+from pytti_graph.core.injected import Clock, Device, Files, Moment, Report, Stream
+from pytti_graph.core.marks import Bounds, TextParser, Wire
 from pytti_graph.core.nodes import NodeSpec, node
 from pytti_graph.core.types import (
     BorderMode,
-    Bounds,
-    Clock,
     CropMask,
     CropTarget,
     Cutouts,
     Depth,
-    Device,
-    Files,
     FormulaValues,
     Image,
     InputPath,
     Integer,
     Loss,
     Mask,
-    Moment,
     Number,
     OutputPath,
     Parameters,
@@ -44,12 +41,8 @@ from pytti_graph.core.types import (
     Perceptor,
     PicturePath,
     Prompts,
-    Report,
     Seen,
-    Stream,
-    TextParser,
     Warp,
-    Wire,
 )
 
 if TYPE_CHECKING:

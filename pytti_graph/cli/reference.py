@@ -10,9 +10,9 @@ from rich.text import Text
 
 from pytti_graph.cli import output
 from pytti_graph.core.arguments import NumberType, ReferenceType, TextType, to_json
+from pytti_graph.core.marks import Bounds
 from pytti_graph.core.nodes import NodeSpec, Parameter
 from pytti_graph.core.plugins import Registry
-from pytti_graph.core.types import Bounds
 
 _NAMES = {"Image": "canvas", "Perceptor": "eye", "Cutouts": "crops", "Prompts": "story", "Warp": "drift"}
 """What nodes of these types are called in the example graphs."""

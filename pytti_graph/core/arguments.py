@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pytti_graph.core.types import Bounds, Injected, PathMark, TextParser, Wire
+from pytti_graph.core.marks import Bounds, Injected, PathMark, TextParser, Wire
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,10 +35,10 @@ def resolve(path: str | Path, base: Path, allowed: Sequence[Path], place: str) -
     base = base.resolve()
     try:
         found = (base / name).resolve()
+        folder = found if found.is_dir() else found.parent
     except (OSError, RuntimeError) as error:
         raise UsageError(f"'{name}' cannot be followed: {error}") from None
     if not any(found.is_relative_to(root) for root in (base, *(folder.resolve() for folder in allowed))):
-        folder = found if found.is_dir() else found.parent
         hint = f"to allow it, add --allow-path {shlex.quote(str(folder))}"
         raise UsageError(f"'{name}' lies outside {place} ({base})", hint=hint)
     return found

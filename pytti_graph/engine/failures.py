@@ -17,8 +17,8 @@ from pytti_graph.core.errors import (
     UsageError,
 )
 from pytti_graph.core.formulas import FormulaValueError
+from pytti_graph.core.injected import Moment
 from pytti_graph.core.plugins import Plugin
-from pytti_graph.core.types import Moment
 from pytti_graph.graph.binding import Computed, Parsed
 from pytti_graph.graph.checks import CheckedNode
 from pytti_graph.graph.plan import Call, Plan

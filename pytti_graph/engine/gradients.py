@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from pytti_graph.core.errors import RenderError
-from pytti_graph.core.types import Moment, ParameterSet
+from pytti_graph.core.injected import Moment
+from pytti_graph.core.types import ParameterSet
 from pytti_graph.graph.plan import Call, OptimiserPlan, Plan
 
 

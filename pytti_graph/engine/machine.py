@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from pytti_graph.core.errors import GraphError, Problem, PyttiGraphError, UsageError
+from pytti_graph.core.injected import Moment
 from pytti_graph.core.plugins import Registry
-from pytti_graph.core.types import Moment, ParameterSet
+from pytti_graph.core.types import ParameterSet
 from pytti_graph.engine.calls import Binder, BoundCall, parameter_set, snapshot
 from pytti_graph.engine.device import ComputeDevice
 from pytti_graph.engine.failures import explain

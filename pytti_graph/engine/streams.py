@@ -7,7 +7,7 @@ import hashlib
 import torch
 from torch import Tensor
 
-from pytti_graph.core.types import Moment
+from pytti_graph.core.injected import Moment
 
 _MASK = (1 << 64) - 1
 

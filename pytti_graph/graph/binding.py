@@ -28,8 +28,8 @@ from pytti_graph.core.formulas import (
     parse_formula,
     parse_reference,
 )
+from pytti_graph.core.marks import Bounds
 from pytti_graph.core.scenes import TextFile
-from pytti_graph.core.types import Bounds
 from pytti_graph.graph.composed import At, Composed
 from pytti_graph.graph.document import Value, interpolate
 from pytti_graph.graph.keyed_numbers import keyed_formula

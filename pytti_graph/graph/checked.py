@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pytti_graph.core.arguments import ReferenceType
 from pytti_graph.core.errors import Position
 from pytti_graph.core.formulas import Reference
+from pytti_graph.core.injected import Clock
 from pytti_graph.core.nodes import NUMBER, NodeSpec
-from pytti_graph.core.types import Clock
 from pytti_graph.graph.binding import Bound, Computed, Constant, FileName, Link, Parsed
 
 QUOTE_HINT = "if this belongs to the text, write the text in double quotes"

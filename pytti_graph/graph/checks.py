@@ -11,9 +11,10 @@ from typing import Any
 from pytti_graph.core.arguments import NumberType, ReferenceType
 from pytti_graph.core.errors import GraphError, Position, Problem, did_you_mean
 from pytti_graph.core.formulas import Reference
+from pytti_graph.core.injected import Clock
+from pytti_graph.core.marks import Bounds
 from pytti_graph.core.nodes import MOVES, NUMBER, NodeSpec, Parameter
 from pytti_graph.core.plugins import Registry
-from pytti_graph.core.types import Bounds, Clock
 from pytti_graph.graph.binding import BindingError, Bound, Computed, Constant, bind, number
 from pytti_graph.graph.checked import CheckedGraph, CheckedNode, Use
 from pytti_graph.graph.document import Document, Entry, NodeText, Value

@@ -16,8 +16,9 @@ from pytti_graph.core.arguments import (
     ReferenceType,
     TextType,
 )
+from pytti_graph.core.injected import Clock
+from pytti_graph.core.marks import Bounds
 from pytti_graph.core.nodes import NodeSpec, Parameter
-from pytti_graph.core.types import Bounds, Clock
 from pytti_graph.graph.checks import CLOCK_ARGUMENTS
 from pytti_graph.graph.document import VERSION
 

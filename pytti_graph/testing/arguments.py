@@ -21,9 +21,9 @@ from pytti_graph.core.arguments import (
 )
 from pytti_graph.core.errors import UsageError, did_you_mean
 from pytti_graph.core.formulas import TextSyntaxError
+from pytti_graph.core.marks import Bounds
 from pytti_graph.core.nodes import NodeSpec, Parameter
 from pytti_graph.core.plugins import Registry
-from pytti_graph.core.types import Bounds
 
 SUBJECT = "subject"
 """Id of the node that is tried."""

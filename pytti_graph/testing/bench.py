@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pytti_graph.core.injected import Device, Moment, Stream
 from pytti_graph.core.nodes import MOVES, PHASES, PhaseName
 from pytti_graph.core.plugins import Registry
-from pytti_graph.core.types import Device, Moment, ParameterSet, Stream
+from pytti_graph.core.types import ParameterSet
 from pytti_graph.engine.calls import parameter_set
 from pytti_graph.engine.files import FileAccess
 from pytti_graph.engine.streams import NodeStream

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from pytti_graph.core.types import Clock, Device, Files, Moment, Stream
+from pytti_graph.core.injected import Clock, Device, Files, Moment, Stream
 from pytti_graph.engine.device import ComputeDevice
 from pytti_graph.engine.files import FileAccess
 from pytti_graph.engine.streams import NodeStream

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from pytti_graph.core.types import Moment, Stream
+from pytti_graph.core.injected import Moment, Stream
 
 ACCELERATOR = torch.device("meta")
 

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pytti_graph.core.injected import Device, Stream
 from pytti_graph.core.nodes import node
-from pytti_graph.core.types import Cutouts, Depth, Device, Image, Loss, Mask, Number, Perceptor, Stream, Warp
+from pytti_graph.core.types import Cutouts, Depth, Image, Loss, Mask, Number, Perceptor, Warp
 from pytti_graph.nodes.motion import resample
 from pytti_graph.nodes.sampling import fit
 

@@ -267,8 +267,7 @@ def test_a_plugin_that_hangs(site, installed, monkeypatch):
     assert only(registry, "hanging").failures == (
         f"importing hanging gave no answer in 4 seconds ({site.path('hanging')})",
     )
-    assert "hanging 0.3" in told
-    assert len(told) == len(set(told))
+    assert told.count("hanging 0.3") == 1
 
 
 @pytest.mark.parametrize(

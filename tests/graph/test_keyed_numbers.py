@@ -5,7 +5,7 @@ import pytest
 from pytti_graph import Graph, RenderError
 from pytti_graph.core.arguments import NumberType
 from pytti_graph.core.formulas import FormulaValueError, parse_formula
-from pytti_graph.core.types import Bounds
+from pytti_graph.core.marks import Bounds
 from pytti_graph.graph.binding import BindingError, bind
 from pytti_graph.graph.document import parse_document
 

@@ -75,19 +75,6 @@ def test_documented_wants_a_sentence():
     assert "it has no docstring" in only(violations(two), "documented")
 
 
-def test_documented_wants_the_value_annotated():
-    @node("filter.unsaid")
-    def unsaid(image: Image):
-        """Give the same picture.
-
-        Args:
-            image: The picture.
-        """
-        return image
-
-    assert "its value has no annotation; write '-> Image'" in only(violations(unsaid), "documented")
-
-
 def test_documented_wants_two_parts_in_a_name():
     @node("value.of.three")
     def three() -> float:

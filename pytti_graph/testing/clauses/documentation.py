@@ -9,7 +9,7 @@ from pytti_graph.testing.subjects import Subject
 
 
 def documented(subject: Subject, folder: Path) -> Iterator[str]:
-    """The docstring begins with a sentence and explains every argument, and the value is annotated.
+    """The docstring begins with a sentence and explains every argument.
 
     The type is called `family.name`.
     """
@@ -24,5 +24,3 @@ def documented(subject: Subject, folder: Path) -> Iterator[str]:
         if not parameter.help:
             where = f"'{parameter.name}: ...' under 'Args:' in its docstring"
             yield f"its argument '{parameter.name}' is not explained; add {where}"
-    if "return" not in subject.hints:
-        yield "its value has no annotation; write '-> Image' or what it gives, and '-> None' for a writer"

@@ -8,8 +8,8 @@ from typing import Any
 
 from pytti_graph.core.arguments import ChoiceType, MappingType, NumberType, TextType
 from pytti_graph.core.errors import GraphError, PyttiGraphError
+from pytti_graph.core.marks import Bounds
 from pytti_graph.core.nodes import Parameter
-from pytti_graph.core.types import Bounds
 from pytti_graph.testing.arguments import SUBJECT, Nodes
 from pytti_graph.testing.clauses.clause import first_line, place_of
 from pytti_graph.testing.subjects import Subject
