@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # a process for each core: one thread each, before torch counts the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 from torch import Tensor
 

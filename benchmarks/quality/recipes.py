@@ -29,7 +29,7 @@ PYRAMID: dict[str, dict[str, Any]] = {
     "smooth": {"weight": 0.3},
     "optimise": {"learning_rate": 0.05},
 }
-"""That of graphs/still.yaml, at a constant rate."""
+"""Layers from coarse to fine, with Adam, as in graphs/zoom.yaml."""
 
 RECOMMENDED: dict[str, dict[str, Any]] = {
     "canvas": {"type": "image.fourier"},
@@ -38,7 +38,7 @@ RECOMMENDED: dict[str, dict[str, Any]] = {
     "smooth": {"weight": 0.3},
     "optimise": {"type": "optimize.schedule_free", "weight_decay": 0.1},
 }
-"""Waves, even crops of which large ones count more, and an optimiser that pulls what nobody needs to grey."""
+"""That of graphs/still.yaml: waves, even crops of which large ones count more, and a pull to grey."""
 
 RECIPES = {"pytti": PYTTI, "pyramid": PYRAMID, "recommended": RECOMMENDED}
 

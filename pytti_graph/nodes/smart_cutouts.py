@@ -21,13 +21,13 @@ def smart(
     image: Image,
     stream: Stream,
     size: Annotated[int, Bounds(ge=1, unit="px")] | None = None,
-    count: Annotated[int, Bounds(ge=1)] = 16,
+    count: Annotated[int, Bounds(ge=1)] = 12,
     overview: Annotated[float, Bounds(ge=0, le=1)] = 0.25,
     smallest: Annotated[float, Bounds(gt=0, le=1)] = 0.3,
     detail: Annotated[Number, Bounds(ge=0, le=1)] = 1.0,
     border: Annotated[float, Bounds(ge=0, le=1)] = 0.1,
     border_mode: BorderMode = "mirror",
-    coherence: Annotated[Number, Bounds(ge=0)] = 0.0,
+    coherence: Annotated[Number, Bounds(ge=0)] = 2.0,
     perceptor: list[Perceptor] | None = None,
 ) -> Cutouts:
     """Cut squares out of the picture: some of the whole, the rest spread evenly over places and scales.
@@ -49,8 +49,9 @@ def smart(
         border: How far crops may stick out, as a part of their own side.
         border_mode: What crops that stick out see: mirror, smear, wrap or black; with clamp they stay inside.
         coherence: How much more large crops count than small ones: a crop counts by its side to this power, so at 2 by
-            the area that it shows. At 0 all count alike. Large crops know whether the picture holds together, small
-            ones only whether their detail is right; with "2*(1 - progress)" details have more say towards the end.
+            the area that it shows. At 0 all count alike, which suits prompts with masks. Large crops know whether the
+            picture holds together, small ones only whether their detail is right; with "2*(1 - progress)" details have
+            more say towards the end.
         perceptor: The network that looks at the crops, or several; needed if `size` is not given.
     """
     sizes = crop_sizes(size, perceptor)
