@@ -15,6 +15,8 @@ _SIZES = (1.0, 0.7, 0.5, 0.35)
 """Sides of a picture's crops, as parts of its shorter side."""
 _STEP = 0.5
 """Crops of one size are at most this part of their side apart."""
+_MOST = 32
+"""Crops of one size along a side of the picture: as many as one needs that is five times as long as it is high."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,8 @@ class PictureTarget:
 def lattice(height: int, width: int) -> Tensor:
     """Square crops of a picture in several sizes, each size covering it: [K, 3, 3], the largest first.
 
-    Of a square picture there are 39.
+    Of a square picture there are 39. In a picture many times as long as it is high they lie further apart, so that there
+    are never many more of them than a perceptor can look at before the first frame.
     """
     crops = []
     for size in _SIZES:
@@ -66,7 +69,7 @@ def lattice(height: int, width: int) -> Tensor:
 def _starts(length: int, side: float) -> list[float]:
     """Where crops of a side begin, from one edge to the other."""
     room = length - side
-    count = math.ceil(room / (_STEP * side) - 1e-6) + 1
+    count = min(math.ceil(room / (_STEP * side) - 1e-6) + 1, _MOST)
     return [room * index / (count - 1) for index in range(count)] if count > 1 else [room / 2]
 
 

@@ -45,6 +45,16 @@ def test_the_lattice_covers_the_picture(height, width, count):
         assert inside.all(-1).any(-1).all()
 
 
+@pytest.mark.parametrize(("height", "width"), [(1, 20_000), (20_000, 1)])
+def test_the_lattice_of_a_very_long_picture_is_bounded(height, width):
+    """The perceptor looks at each of them before the first frame; they still reach from end to end."""
+    made = lattice(height, width)
+    assert len(made) < 500
+    along = 0 if width > height else 1
+    assert (made[:, along, 2] - made[:, along, along]).min() == pytest.approx(-1, abs=1e-5)
+    assert (made[:, along, 2] + made[:, along, along]).max() == pytest.approx(1, abs=1e-5)
+
+
 def test_overlaps():
     """Intersection over union; turned crops keep their size."""
     ones = torch.stack((box(0, 0, 0.5), box(0.5, 0.5, 0.5), box(0, 0, 1)))
