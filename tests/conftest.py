@@ -205,6 +205,12 @@ class Sink:
 TINY = (eye, number, count, pair, Canvas, warp, plain, noise, same, cut, loss, compare, measure, Descent, Sink)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that no process works on alone at the end."""
+    long = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(scope="session")
 def tiny() -> Registry:
     """Tiny nodes only."""
