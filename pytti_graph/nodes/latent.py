@@ -36,8 +36,10 @@ class Latent:
 
     Args:
         model: The autoencoder's name on huggingface.co, as owner/name or owner/name/subfolder: madebyollin/taesd (10
-            MB), or a VQGAN such as amused/amused-256/vqvae. "random" takes an untrained one, to try a graph out.
-        folder: A folder with config.json and the weights, relative to the graph's, in place of `model`.
+            MB), or a VQGAN such as amused/amused-256/vqvae. PyTTI's VQGANs (imagenet, sflckr ...) are checkpoints of
+            taming-transformers, which this does not read. "random" takes an untrained one, to try a graph out.
+        folder: A folder with config.json and the weights, as diffusers saves them, relative to the graph's, in place of
+            `model`.
         width: Width of the picture, in pixels.
         height: Height of the picture, in pixels.
         start: A picture to start from (fitted to the size), instead of a random code. It looks as the autoencoder
@@ -72,6 +74,7 @@ class Latent:
         )
         self.channels = channels(self.network)
         self.scale = pixels_per_code(self.network, self.channels)
+        self.black = black(self.network)
         rows, columns = -(-height // self.scale), -(-width // self.scale)
         self.code = self._random_code(stream, rows, columns).to(device.torch).requires_grad_()
 
@@ -96,12 +99,12 @@ class Latent:
         rows, columns = self.code.shape[-2:]
         padding = (0, columns * self.scale - self.width, 0, rows * self.scale - self.height)
         whole = F.pad(picture, padding, mode="replicate")
-        self.code.copy_(self.network.encode(2 * whole - 1).latents)
+        self.code.copy_(self.network.encode(self.black + (1 - self.black) * whole).latents)
 
     def forward(self) -> Image:
         """The picture [1, 3, height, width]."""
         code = self.code if self.codes is None else within_book(self.code, self.codes)
-        picture = (self.network.decode(code).sample + 1) / 2
+        picture = (self.network.decode(code).sample - self.black) / (1 - self.black)
         return clamp_passing_inwards(picture[..., : self.height, : self.width])
 
     def parameters(self) -> dict[str, Tensor]:
@@ -123,6 +126,14 @@ def channels(network: Any) -> int:
     """Channels of a network's code."""
     embedded: int | None = network.config.get("vq_embed_dim")
     return embedded if embedded is not None else int(network.config.latent_channels)
+
+
+def black(network: Any) -> float:
+    """The number that is black to a network, for which 1 is white: -1, but 0 to the VQGANs of aMUSEd.
+
+    Only their configurations have `lookup_from_codebook`; their pipelines in diffusers take pictures as they are.
+    """
+    return 0.0 if network.config.get("lookup_from_codebook") else -1.0
 
 
 @torch.no_grad()

@@ -18,6 +18,8 @@ from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors, why_
 
 RANDOM = "random"
 KINDS = ("VQModel", "AutoencoderTiny")
+TAMING = ("imagenet", "coco", "wikiart", "openimages", "sflckr")
+"""PyTTI's names of VQGANs, which are checkpoints of taming-transformers."""
 
 _CONFIG = "config.json"
 _WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
@@ -25,6 +27,11 @@ _REPOSITORY = re.compile(r"([\w.-]+/[\w.-]+)(?:/([\w./-]+))?")
 _FORMER = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 _FORMER_NAME = re.compile(rf"\.({'|'.join(_FORMER)})\.(weight|bias)$")
 """What the parts of attention were called before diffusers 0.14, in files that are still around."""
+_DIFFUSERS_FORMAT = (
+    "write a VQGAN in the format of diffusers, such as amused/amused-256/vqvae or "
+    "CompVis/ldm-super-resolution-4x-openimages/vqvae, or convert the checkpoint to a VQModel of diffusers, save it "
+    "with save_pretrained, and name its folder (folder: vqgan)"
+)
 _OTHERWISE = "give a folder with config.json and the weights (folder: vqgan)"
 
 
@@ -32,10 +39,13 @@ def downloads_for(model: str, folder: object) -> list[HubFile]:
     """The files that have to be fetched for a model of the hub; none for a folder or random weights.
 
     Raises:
-        UsageError: `model` is not written as the name of a model.
+        UsageError: `model` is not written as the name of a model, or is the name of one in another format.
     """
     if folder is not None or model == RANDOM:
         return []
+    if model in TAMING:
+        message = f"'{model}' is PyTTI's name of a checkpoint of taming-transformers, a format that is not read here"
+        raise UsageError(message, argument="model", hint=_DIFFUSERS_FORMAT)
     if (match := _REPOSITORY.fullmatch(model)) is None:
         hint = "write owner/name, or owner/name/subfolder, as on huggingface.co; or give a folder (folder: vqgan)"
         raise UsageError(f"'{model}' is not the name of a model", argument="model", hint=hint)
@@ -57,7 +67,8 @@ def load(model: str, folder: Path | None, files: Files, stream: Stream) -> tuple
         sha256 sums of its weights.
 
     Raises:
-        UsageError: Its configuration is of another network, or its weights do not fit.
+        UsageError: Its configuration is of another network, its weights do not fit, or they are a checkpoint of
+            taming-transformers.
         MissingError: diffusers is not installed, or the files are not there or damaged.
     """
     library = _diffusers()
@@ -118,10 +129,18 @@ def _in_folder(folder: Path) -> tuple[Path, Path]:
     config, weights = folder / _CONFIG, [folder / name for name in _WEIGHTS]
     found = next((path for path in weights if path.is_file()), None)
     if not config.is_file() or found is None:
+        if (checkpoint := next(iter(_checkpoints(folder)), None)) is not None:
+            message = f"{checkpoint} is a checkpoint, as taming-transformers saves them, a format that is not read here"
+            raise UsageError(message, argument="folder", hint=_DIFFUSERS_FORMAT)
         hint = f"it needs {_CONFIG} and {_WEIGHTS[0]}, as diffusers saves them"
         message = f"there is no autoencoder in {folder}"
         raise MissingError(message, argument="folder", hint=hint)
     return config, found
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, or a checkpoint that is named in the place of one."""
+    return sorted(path for path in (folder, *folder.glob("*")) if path.suffix == ".ckpt" and path.is_file())
 
 
 def _from_hub(model: str, files: Files) -> tuple[Path, Path]:

@@ -32,7 +32,9 @@ TINY = {
     "num_decoder_blocks": [1, 1, 1],
     "latent_channels": 5,
 }
-CONFIGS = {"vq": VQ, "tiny": TINY}
+AMUSED = {**VQ, "lookup_from_codebook": True}
+CONFIGS = {"vq": VQ, "tiny": TINY, "amused": AMUSED}
+BLACK = {"vq": -1, "tiny": -1, "amused": 0}
 
 
 def build(config):
@@ -89,16 +91,17 @@ def test_the_code_is_small(make, name, channels, scale):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_it_computes_what_diffusers_computes(make, natural, name):
-    """With pictures of -1 to 1 on its side."""
+    """With pictures of -1 to 1 on its side, or of 0 to 1 where it is a VQGAN of aMUSEd."""
     canvas, network = make(name), build(CONFIGS[name])
-    picture = natural(24, 32)
+    picture, black = natural(24, 32), BLACK[name]
     with torch.no_grad():
         canvas.start(picture)
-        code = network.encode(2 * picture - 1).latents
+        code = network.encode(picture if black == 0 else 2 * picture - 1).latents
         torch.testing.assert_close(canvas.code, code)
-        if name == "vq":
+        if name != "tiny":
             code = latent.within_book(code, network.quantize.embedding.weight)
-        torch.testing.assert_close(canvas.forward(), ((network.decode(code).sample + 1) / 2).clamp(0, 1))
+        decoded = network.decode(code).sample
+        torch.testing.assert_close(canvas.forward(), (decoded if black == 0 else (decoded + 1) / 2).clamp(0, 1))
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -153,7 +156,8 @@ def test_it_is_decoded_moved_and_encoded(make, name):
     moved = motion.apply(canvas.forward().detach(), warp)
     canvas.warp(warp)
     with torch.no_grad():
-        torch.testing.assert_close(canvas.code, canvas.network.encode(2 * moved - 1).latents)
+        seen = moved if BLACK[name] == 0 else 2 * moved - 1
+        torch.testing.assert_close(canvas.code, canvas.network.encode(seen).latents)
 
 
 def test_with_an_autoencoder_that_copies_exactly_the_picture_moves(make, monkeypatch, natural, psnr):
@@ -241,6 +245,26 @@ def test_files_that_are_not_there_or_damaged(make, tmp_path):
         make(folder=save(tmp_path, "[]"))
     with pytest.raises(MissingError, match=r"safetensors cannot be read"):
         make(folder=save(tmp_path, VQ, b"junk"))
+
+
+@pytest.mark.parametrize("model", ["imagenet", "coco", "wikiart", "openimages", "sflckr"])
+def test_the_names_of_pyttis_vqgans(make, model):
+    """They are checkpoints of another format; the error says what to write, and `fetch` says it too."""
+    for ask in (lambda: make(model=model), lambda: downloads_of(latent.Latent, {"model": model, "folder": None})):
+        with pytest.raises(UsageError, match=f"'{model}' is PyTTI's name of a checkpoint of taming-transf") as raised:
+            ask()
+        assert "format of diffusers, such as amused/amused-256/vqvae" in raised.value.problem.hint
+
+
+@pytest.mark.parametrize("given", ["", "sflckr.ckpt"])
+def test_a_checkpoint_of_taming_transformers(make, tmp_path, given):
+    """In a folder, or named itself."""
+    (tmp_path / "sflckr.yaml").write_text("model: {}")
+    (tmp_path / "sflckr.ckpt").write_bytes(b"weights")
+    with pytest.raises(UsageError, match=r"sflckr\.ckpt is a checkpoint, as taming-transformers saves") as raised:
+        make(folder=tmp_path / given)
+    assert "format of diffusers" in raised.value.problem.hint
+    assert raised.value.problem.argument == "folder"
 
 
 def test_a_model_of_the_hub_that_is_not_here(make, monkeypatch):
