@@ -83,7 +83,9 @@ class Perceptor(ABC):
         smallest: Side of the smallest crops that it can look at instead, in less time and seeing less; or None if all
             must be of `size`.
         name: What it is called in messages and in `run.json`.
-        weights: File names of its weights and their sha256 sums.
+        weights: File names and sha256 sums of its weights, and of every other file that decides what it makes of a
+            text: embeddings of texts are kept by `name` and these from one rendering to the next. If there are none,
+            each rendering has its texts read anew.
     """
 
     size: int

@@ -4,6 +4,7 @@ The names' sentence vectors ship with the package (`classes.safetensors`); `pyth
 computes them anew.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,18 +27,21 @@ class ClassNames:
         names: M names.
         class_of: [M] the class that each belongs to, 0..999, ascending.
         vectors: [M, 384] their sentence vectors, of unit length.
+        sha256: The sum of the file that holds them.
     """
 
     names: tuple[str, ...]
     class_of: Tensor
     vectors: Tensor
+    sha256: str
 
     @classmethod
     def load(cls) -> "ClassNames":
         """Read the file that ships with the package."""
+        sha256 = hashlib.sha256(FILE.read_bytes()).hexdigest()
         with safe_open(FILE, "pt") as file:
             names = tuple(json.loads(file.metadata()["names"]))
-            return cls(names, file.get_tensor("class_of").long(), file.get_tensor("vectors").float())
+            return cls(names, file.get_tensor("class_of").long(), file.get_tensor("vectors").float(), sha256)
 
     def cosines(self, vector: Tensor) -> Tensor:
         """Return the cosines of a text [384] with each class's best-fitting name: [1000]."""

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pytti_graph import Perceptor, UsageError
-from pytti_graph_imagenet.classes import CLASSES, ClassNames
+from pytti_graph_imagenet.classes import CLASSES, FILE, ClassNames
 from pytti_graph_imagenet.text import MINILM, TOKENIZER, TextTower
 from pytti_graph_imagenet.tower import LITE0, ImageTower
 
@@ -34,7 +34,7 @@ class ImageNetPerceptor(Perceptor):
 
     name = "imagenet"
     smallest = MIN_SIZE
-    weights: Mapping[str, str] = {file.name: file.sha256 for file in (LITE0, MINILM, TOKENIZER)}
+    weights: Mapping[str, str]
 
     def __init__(
         self, tower: ImageTower, text: TextTower, classes: ClassNames, device: torch.device, size: int = 160
@@ -46,6 +46,8 @@ class ImageNetPerceptor(Perceptor):
         self._text = text
         self._classes = classes
         self._device = device
+        sums = {file.name: file.sha256 for file in (LITE0, MINILM, TOKENIZER)}
+        self.weights = {**sums, f"pytti-graph-imagenet/{FILE.name}": classes.sha256}
 
     @classmethod
     def load(cls, device: torch.device, dtype: torch.dtype, size: int = 160) -> "ImageNetPerceptor":
