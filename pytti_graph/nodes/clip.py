@@ -10,14 +10,13 @@ from typing import Any
 import open_clip
 import torch
 import torch.nn.functional as F
-from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.factory import load_checkpoint
 from open_clip.modified_resnet import ModifiedResNet
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pytti_graph import Device, Files, MissingError, Perceptor, Report, UsageError
-from pytti_graph.nodes.clip_weights import RANDOM, architecture, preprocessing, sha256, weights_file
+from pytti_graph.nodes.clip_weights import RANDOM, architecture, normalisation, preprocessing, sha256, weights_file
 from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors, why_unfit
 
 
@@ -80,13 +79,34 @@ class ClipPerceptor(Perceptor):
         return None if tokens <= room else f"only its first {room} tokens of {tokens} are read; make it shorter"
 
 
-def load(model: str, pretrained: str, *, device: Device, files: Files, report: Report) -> ClipPerceptor:
+def load(
+    model: str,
+    pretrained: str,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    *,
+    device: Device,
+    files: Files,
+    report: Report,
+) -> ClipPerceptor:
     """Build a network and give it its weights.
 
+    Args:
+        model: Architecture by its open_clip name.
+        pretrained: Weights by their open_clip name, a file, or "random".
+        mean: Of red, green and blue, sRGB 0..1, if not what is known of the weights.
+        std: As `mean`: their deviation.
+        device: Where it computes.
+        files: Finds files, and says whether the network may be used.
+        report: Hears of random weights.
+
     Raises:
-        UsageError: open_clip knows no such model or weights, or they do not fit each other.
+        UsageError: open_clip knows no such model or weights, they do not fit each other, or `mean` or `std` is not
+            three numbers.
         MissingError: The weights are not on this machine.
     """
+    known_mean, known_std = normalisation(model, pretrained)
+    mean, std = _three("mean", known_mean if mean is None else mean), _three("std", known_std if std is None else std)
     config, known = architecture(model), preprocessing(model, pretrained)
     config["quick_gelu"] = known.get("quick_gelu", config.get("quick_gelu", False))
     if pretrained == RANDOM:
@@ -96,9 +116,16 @@ def load(model: str, pretrained: str, *, device: Device, files: Files, report: R
         path = weights_file(model, pretrained, files)
         network, weights = build(config, None), {path.name: sha256(path)}
         _give_weights(network, model, path)
-    mean, std = known.get("mean", OPENAI_DATASET_MEAN), known.get("std", OPENAI_DATASET_STD)
     tokenizer = open_clip.get_tokenizer(model)
     return ClipPerceptor(network, f"{model} ({pretrained})", tokenizer, device, mean, std, weights)
+
+
+def _three(argument: str, numbers: Sequence[float]) -> Sequence[float]:
+    """Numbers for red, green and blue."""
+    if len(numbers) != 3:
+        message = f"there are {len(numbers)} numbers; it takes three, for red, green and blue"
+        raise UsageError(message, argument=argument, hint=f"such as {argument}: [0.5, 0.5, 0.5]")
+    return numbers
 
 
 def build(config: dict[str, Any], generator: torch.Generator | None) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import open_clip
+from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 
 from pytti_graph import Files, MissingError, UsageError
@@ -15,6 +17,7 @@ from pytti_graph.core.errors import did_you_mean
 
 RANDOM = "random"
 
+_USUAL = {"mean": OPENAI_DATASET_MEAN, "std": OPENAI_DATASET_STD}
 _HUB_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
 _OTHERWISE = "a local file (pretrained: clip.safetensors), or another perceptor, such as perceptor.imagenet"
@@ -42,6 +45,19 @@ def preprocessing(model: str, pretrained: str) -> dict[str, Any]:
     """What open_clip knows of some weights by name (mean, std, quick_gelu), or nothing."""
     found: dict[str, Any] = get_pretrained_cfg(model, pretrained)
     return found
+
+
+def normalisation(model: str, pretrained: str) -> tuple[Sequence[float], Sequence[float]]:
+    """Mean and deviation of each colour, sRGB 0..1, that a network was trained with.
+
+    As open_clip knows them of the weights; of a file, which does not tell, as all weights of the model agree that
+    open_clip knows; or else those of OpenAI's CLIP.
+    """
+    names = [pretrained] if preprocessing(model, pretrained) else list_pretrained_tags_by_model(model)
+    known = [preprocessing(model, name) for name in names]
+    pairs = {tuple(tuple(one.get(part, usual)) for part, usual in _USUAL.items()) for one in known}
+    mean, std = pairs.pop() if len(pairs) == 1 else _USUAL.values()
+    return mean, std
 
 
 def downloads_for(model: str, pretrained: str) -> list[Download]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pytti_graph import Device, Files, Perceptor, Report, node
+from typing import Annotated
+
+from pytti_graph import Bounds, Device, Files, Perceptor, Report, node
 from pytti_graph.core.downloads import Download, downloads
 
 
@@ -15,7 +17,13 @@ def _downloads(model: str, pretrained: str) -> list[Download]:
 @downloads(_downloads)
 @node("perceptor.open_clip")
 def open_clip(
-    device: Device, files: Files, report: Report, model: str = "ViT-B-32", pretrained: str = "laion2b_s34b_b79k"
+    device: Device,
+    files: Files,
+    report: Report,
+    model: str = "ViT-B-32",
+    pretrained: str = "laion2b_s34b_b79k",
+    mean: list[float] | None = None,
+    std: list[Annotated[float, Bounds(gt=0)]] | None = None,
 ) -> Perceptor:
     """Look with CLIP, which knows nearly everything.
 
@@ -31,7 +39,10 @@ def open_clip(
         pretrained: Weights by their open_clip name ("laion2b_s34b_b79k", "openai"), or a file (.safetensors, .pt, .bin)
             relative to the graph's folder; a file of OpenAI's weights needs a model whose name ends in -quickgelu.
             "random" takes untrained weights, to try a graph out: its pictures will mean nothing.
+        mean: What was taken off the red, green and blue of the pictures that a file of weights was trained with, 0..1.
+            Not given, as open_clip knows it of the model.
+        std: What they were divided by after that.
     """
     from pytti_graph.nodes.clip import load
 
-    return load(model, pretrained, device=device, files=files, report=report)
+    return load(model, pretrained, mean, std, device=device, files=files, report=report)

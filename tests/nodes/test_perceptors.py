@@ -63,10 +63,10 @@ def make(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path / "home")
 
-    def run(model="pg-tiny", pretrained="random", *, dtype=torch.float32, network=False, report=None):
+    def run(model="pg-tiny", pretrained="random", *, dtype=torch.float32, network=False, report=None, **more):
         device = SimpleNamespace(torch=torch.device("cpu"), dtype=dtype)
         files = SimpleNamespace(input=lambda path: (tmp_path / path).resolve(), network=network)
-        return clip(device, files, report or Notes(), model, pretrained)
+        return clip(device, files, report or Notes(), model, pretrained, **more)
 
     return run
 
@@ -134,6 +134,35 @@ def test_weights_have_their_own_mean_and_activation(make, monkeypatch):
     plain = make()
     assert plain._std.flatten().tolist() == [2, 2, 2]
     assert "QuickGELU" in repr(plain._model.visual)
+
+
+@pytest.mark.parametrize(
+    ("model", "pretrained", "mean", "std"),
+    [
+        ("MobileCLIP-S1", "a.pt", 0.0, 1.0),
+        ("PE-Core-T-16-384", "a.pt", 0.5, 0.5),
+        ("ViT-L-14", "laion2b_s32b_b82k", 0.5, 0.5),
+        ("ViT-L-14", "a.pt", OPENAI_DATASET_MEAN[0], OPENAI_DATASET_STD[0]),
+        ("pg-tiny", "a.pt", OPENAI_DATASET_MEAN[0], OPENAI_DATASET_STD[0]),
+    ],
+)
+def test_a_file_has_the_mean_and_deviation_of_its_model(model, pretrained, mean, std):
+    """Where all weights agree that open_clip knows of it."""
+    means, stds = clip_weights.normalisation(model, pretrained)
+    assert (means[0], stds[0], len(means), len(stds)) == (mean, std, 3, 3)
+
+
+def test_mean_and_deviation_can_be_given(make, saved):
+    """One without the other too."""
+    saved("a.pt")
+    eye = make(pretrained="a.pt", mean=[0.1, 0.2, 0.3], std=[2.0, 2.0, 4.0])
+    plain = make(pretrained="a.pt", mean=[0.0, 0.0, 0.0], std=[1.0, 1.0, 1.0])
+    colours = torch.tensor([[0.1, 2], [0.2, 2], [0.3, 4]]).view(3, 2, 1, 1)
+    seen = plain.encode_images((crops() - colours[:, 0]) / colours[:, 1])
+    torch.testing.assert_close(eye.encode_images(crops()), seen)
+    with pytest.raises(UsageError, match="there are 2 numbers; it takes three") as caught:
+        make(pretrained="a.pt", std=[1.0, 1.0])
+    assert caught.value.problem.argument == "std"
 
 
 @pytest.mark.parametrize("name", ["a.safetensors", "a.pt", "folder/a.bin"])
@@ -441,4 +470,4 @@ def test_the_schema():
     spec = spec_of(clip)
     assert spec.returns == "Perceptor"
     assert spec.ports["size"] == "Number"
-    assert [parameter.name for parameter in spec.parameters if parameter.help] == ["model", "pretrained"]
+    assert [parameter.name for parameter in spec.parameters if parameter.help] == ["model", "pretrained", "mean", "std"]
