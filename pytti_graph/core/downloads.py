@@ -108,6 +108,68 @@ class HubFile:
 
 
 @dataclass(frozen=True, slots=True)
+class HubFolder:
+    """Files of a Hugging Face repository that belong together, in the cache that all programs share.
+
+    Attributes:
+        repository: As "owner/name".
+        title: What they are together, as shown to users.
+        needed: Names, in groups: of each group at least one file has to be there.
+        others: Names of files that are fetched too if the repository has them.
+    """
+
+    repository: str
+    title: str
+    needed: tuple[tuple[str, ...], ...]
+    others: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """All names that its files may have."""
+        return list(dict.fromkeys(name for group in (*self.needed, self.others) for name in group))
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, as shown to users."""
+        return f"https://huggingface.co/{self.repository} ({self.title})"
+
+    @property
+    def destination(self) -> Path:
+        """The folder where it is kept."""
+        return HubFile(self.repository, ()).destination
+
+    def cached(self) -> Path | None:
+        """The folder that holds all that is needed, if it has been fetched; never touches the network."""
+        found = [HubFile(self.repository, group).cached() for group in self.needed]
+        folders = {None if path is None else path.parent for path in found}
+        return folders.pop() if len(folders) == 1 else None
+
+    def size(self) -> int | None:
+        """Its size in bytes, asked of the network; raises OSError."""
+        from huggingface_hub import HfApi
+
+        try:
+            found = HfApi().get_paths_info(self.repository, self.names)
+        except Exception as error:  # the hub's library lets those of its HTTP library through
+            raise OSError(f"{type(error).__name__}: {error}") from error
+        return sum(getattr(file, "size", 0) for file in found)
+
+    def fetch(self) -> Path:
+        """Fetch it, unless it is there; raises OSError."""
+        from huggingface_hub import snapshot_download
+
+        if (found := self.cached()) is not None:
+            return found
+        try:
+            snapshot_download(self.repository, allow_patterns=self.names)
+        except Exception as error:  # the hub's library lets those of its HTTP library through
+            raise OSError(f"{type(error).__name__}: {error}") from error
+        if (found := self.cached()) is None:
+            raise OSError(f"{self.repository} lacks one of {', '.join(' or '.join(group) for group in self.needed)}")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class WebFile:
     """A file at an address.
 

@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pytti_graph import Device, Files, MissingError, Perceptor, Report, UsageError
-from pytti_graph.nodes.clip_weights import RANDOM, architecture, normalisation, preprocessing, sha256, weights_file
-from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors, why_unfit
+from pytti_graph.nodes.clip_texts import TextReader, text_reader
+from pytti_graph.nodes.clip_weights import RANDOM, architecture, normalisation, preprocessing, weights_file
+from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors, sha256, why_unfit
 
 
 class ClipPerceptor(Perceptor):
@@ -26,7 +27,7 @@ class ClipPerceptor(Perceptor):
     Args:
         model: As open_clip builds it, on the CPU.
         name: For messages and `run.json`.
-        tokenizer: Texts to tokens.
+        reader: Texts to tokens.
         device: Where it computes; its image side in the device's precision, its text side in float32.
         mean: Of each colour, taken off before looking.
         std: Of each colour, divided by before looking.
@@ -37,7 +38,7 @@ class ClipPerceptor(Perceptor):
         self,
         model: Any,
         name: str,
-        tokenizer: Any,
+        reader: TextReader,
         device: Device,
         mean: Sequence[float],
         std: Sequence[float],
@@ -47,7 +48,7 @@ class ClipPerceptor(Perceptor):
         self.size = _side(model, name)
         self._model = model.eval().requires_grad_(False).to(device.torch)
         self._model.visual.to(device.dtype)
-        self._tokenizer, self._dtype, self._device = tokenizer, device.dtype, device.torch
+        self._reader, self._dtype, self._device = reader, device.dtype, device.torch
         self._mean = torch.tensor(mean, device=device.torch).view(1, 3, 1, 1)
         self._std = torch.tensor(std, device=device.torch).view(1, 3, 1, 1)
 
@@ -70,12 +71,12 @@ class ClipPerceptor(Perceptor):
     @torch.no_grad()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Embed texts as unit vectors [P, D], each encoded on its own, without gradients."""
-        read = [self._model.encode_text(self._tokenizer([text]).to(self._device)).float() for text in texts]
+        read = [self._model.encode_text(self._reader.tokenizer([text]).to(self._device)).float() for text in texts]
         return F.normalize(torch.cat(read), dim=-1)
 
     def unfamiliar(self, text: str) -> str | None:
         """A warning for texts whose end is cut off."""
-        tokens, room = len(self._tokenizer.encode(text)), self._tokenizer.context_length - 2
+        tokens, room = self._reader.measure(text)
         return None if tokens <= room else f"only its first {room} tokens of {tokens} are read; make it shorter"
 
 
@@ -103,21 +104,21 @@ def load(
     Raises:
         UsageError: open_clip knows no such model or weights, they do not fit each other, or `mean` or `std` is not
             three numbers.
-        MissingError: The weights are not on this machine.
+        MissingError: The weights, or what reads texts, are not on this machine.
     """
     known_mean, known_std = normalisation(model, pretrained)
     mean, std = _three("mean", known_mean if mean is None else mean), _three("std", known_std if std is None else std)
     config, known = architecture(model), preprocessing(model, pretrained)
     config["quick_gelu"] = known.get("quick_gelu", config.get("quick_gelu", False))
-    if pretrained == RANDOM:
+    path = None if pretrained == RANDOM else weights_file(model, pretrained, files)
+    reader = text_reader(model, config, files)
+    network = build(config, _generator(model) if path is None else None, reader.folder)
+    if path is None:
         report.warn("its weights are random: pictures will mean nothing", argument="pretrained")
-        network, weights = build(config, _generator(model)), {}
-    else:
-        path = weights_file(model, pretrained, files)
-        network, weights = build(config, None), {path.name: sha256(path)}
-        _give_weights(network, model, path)
-    tokenizer = open_clip.get_tokenizer(model)
-    return ClipPerceptor(network, f"{model} ({pretrained})", tokenizer, device, mean, std, weights)
+        return ClipPerceptor(network, f"{model} ({pretrained})", reader, device, mean, std, {})
+    _give_weights(network, model, path)
+    weights = {path.name: sha256(path), **reader.sums}
+    return ClipPerceptor(network, f"{model} ({pretrained})", reader, device, mean, std, weights)
 
 
 def _three(argument: str, numbers: Sequence[float]) -> Sequence[float]:
@@ -128,10 +129,17 @@ def _three(argument: str, numbers: Sequence[float]) -> Sequence[float]:
     return numbers
 
 
-def build(config: dict[str, Any], generator: torch.Generator | None) -> Any:
-    """A network of an open_clip configuration; its parameters are drawn from `generator`, or not filled at all."""
+def build(config: dict[str, Any], generator: torch.Generator | None, text_folder: Path | None = None) -> Any:
+    """A network of an open_clip configuration; its parameters are drawn from `generator`, or not filled at all.
+
+    A text side that is a network of the package transformers is built as the config.json in `text_folder` says.
+    """
     config = {**config}
     custom = config.pop("custom_text", False)
+    if config["text_cfg"].get("hf_model_name"):
+        custom = True
+        of_transformers = {"hf_model_name": str(text_folder), "hf_model_pretrained": False}
+        config["text_cfg"] = {**config["text_cfg"], **of_transformers}
     kind = open_clip.CustomTextCLIP if custom else open_clip.CLIP
     if "multimodal_cfg" in config:
         kind = open_clip.CoCa

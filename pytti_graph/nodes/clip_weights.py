@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_mod
 from pytti_graph import Files, MissingError, UsageError
 from pytti_graph.core.downloads import Download, HubFile, WebFile
 from pytti_graph.core.errors import did_you_mean
+from pytti_graph.nodes.clip_texts import tokenizer_files
 
 RANDOM = "random"
 
@@ -27,17 +27,13 @@ def architecture(model: str) -> dict[str, Any]:
     """The configuration of an open_clip architecture.
 
     Raises:
-        UsageError: There is none of that name, or it reads texts through the transformers package.
+        UsageError: There is none of that name.
     """
     known = open_clip.list_models()
     if model not in known:
         hint = did_you_mean(model, known) or "ViT-B-32, ViT-B-16 and ViT-L-14 are the usual ones"
         raise UsageError(f"open_clip knows no model '{model}'", argument="model", hint=hint)
     config: dict[str, Any] = open_clip.get_model_config(model)
-    text = config["text_cfg"]
-    if text.get("hf_model_name") or text.get("hf_tokenizer_name") or "siglip" in model.lower():
-        hint = "take one with CLIP's own tokenizer, such as ViT-B-32, ViT-B-16 or ViT-L-14"
-        raise UsageError(f"the model '{model}' needs another tokenizer than CLIP's", argument="model", hint=hint)
     return config
 
 
@@ -61,17 +57,13 @@ def normalisation(model: str, pretrained: str) -> tuple[Sequence[float], Sequenc
 
 
 def downloads_for(model: str, pretrained: str) -> list[Download]:
-    """The files that have to be fetched for weights given by name: one, or none for a local file or random weights.
+    """What has to be fetched: weights, if they are given by name, and a tokenizer, if it is not CLIP's own.
 
     Raises:
         UsageError: open_clip knows no such model or weights.
     """
-    architecture(model)
-    if config := preprocessing(model, pretrained):
-        return [_download(config)]
-    if pretrained != RANDOM and not _is_path(pretrained):
-        raise _unknown(model, pretrained)
-    return []
+    needed = (_weights_of(model, pretrained), tokenizer_files(architecture(model)))
+    return [download for download in needed if download is not None]
 
 
 def weights_file(model: str, pretrained: str, files: Files) -> Path:
@@ -81,26 +73,30 @@ def weights_file(model: str, pretrained: str, files: Files) -> Path:
         UsageError: open_clip knows no such model or weights.
         MissingError: The weights are not here.
     """
-    needed = downloads_for(model, pretrained)
-    if not needed:
+    needed = _weights_of(model, pretrained)
+    if needed is None:
         return _local(pretrained, files)
-    if (cached := needed[0].cached()) is not None:
+    if (cached := needed.cached()) is not None:
         return cached
     if not files.network:
-        tried = f"looked for {needed[0].source} in {needed[0].destination}"
+        tried = f"looked for {needed.source} in {needed.destination}"
         hint = f"run 'pytti-graph fetch GRAPH' once, or add --allow-network, or give {_OTHERWISE}"
         raise _missing(f"the weights '{pretrained}' of {model} are not on this machine: {tried}", hint)
     try:
-        return needed[0].fetch()
+        return needed.fetch()
     except OSError as error:
-        message = f"the weights '{pretrained}' of {model} cannot be fetched from {needed[0].source}: {error}"
+        message = f"the weights '{pretrained}' of {model} cannot be fetched from {needed.source}: {error}"
         raise _missing(message, f"give {_OTHERWISE}") from error
 
 
-def sha256(path: Path) -> str:
-    """The sha256 sum of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _weights_of(model: str, pretrained: str) -> Download | None:
+    """Where weights come from that are given by name; None for a local file or random weights."""
+    architecture(model)
+    if config := preprocessing(model, pretrained):
+        return _download(config)
+    if pretrained != RANDOM and not _is_path(pretrained):
+        raise _unknown(model, pretrained)
+    return None
 
 
 def _missing(message: str, hint: str) -> MissingError:

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from pytti_graph import Files, MissingError, Stream, UsageError
 from pytti_graph.core.downloads import HubFile
-from pytti_graph.nodes.clip_weights import sha256
-from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors, why_unfit
+from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors, sha256, why_unfit
 
 RANDOM = "random"
 KINDS = ("VQModel", "AutoencoderTiny")

@@ -35,7 +35,8 @@ def open_clip(
 
     Args:
         model: Architecture by its open_clip name. ViT-B-32 is quick; ViT-B-16 and ViT-L-14 see finer detail and take
-            longer.
+            longer. Some, such as ViT-B-16-SigLIP, read texts with the package transformers:
+            pip install 'pytti-graph[transformers]'.
         pretrained: Weights by their open_clip name ("laion2b_s34b_b79k", "openai"), or a file (.safetensors, .pt, .bin)
             relative to the graph's folder; a file of OpenAI's weights needs a model whose name ends in -quickgelu.
             "random" takes untrained weights, to try a graph out: its pictures will mean nothing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import warnings
 from pathlib import Path
@@ -39,6 +40,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, dict):
         raise UnreadableWeights(f"it holds no weights by name, but {_kind(found)}")
     return {name: tensor for name, tensor in found.items() if isinstance(name, str) and isinstance(tensor, Tensor)}
+
+
+def sha256(path: Path) -> str:
+    """The sha256 sum of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unpickled(path: Path) -> Any:

@@ -1,6 +1,5 @@
 """CLIP networks, small and random, through open_clip's own configuration and loading."""
 
-import contextlib
 import json
 import threading
 from types import SimpleNamespace
@@ -15,8 +14,9 @@ from torch.nn.functional import cosine_similarity
 from pytti_graph import MissingError, UsageError
 from pytti_graph.core.downloads import HubFile, WebFile, downloads_of
 from pytti_graph.core.nodes import spec_of
-from pytti_graph.nodes import clip_weights
+from pytti_graph.nodes import clip_texts, clip_weights
 from pytti_graph.nodes.perceptors import open_clip as clip
+from pytti_graph.nodes.weight_files import sha256
 
 TINY = {
     "embed_dim": 32,
@@ -27,7 +27,20 @@ WIDE = {**TINY, "vision_cfg": {**TINY["vision_cfg"], "image_size": [16, 32]}}
 CUSTOM = {**TINY, "custom_text": True}
 TIMM = {**TINY, "vision_cfg": {"image_size": 32, "timm_model_name": "test_vit", "timm_pool": "", "timm_proj": "linear"}}
 RESNET = {**TINY, "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}}
-FOREIGN = {**TINY, "text_cfg": {**TINY["text_cfg"], "hf_tokenizer_name": "bert-base-uncased"}}
+FOREIGN = {
+    **TINY,
+    "custom_text": True,
+    "text_cfg": {
+        **TINY["text_cfg"],
+        "hf_tokenizer_name": "someone/words",
+        "vocab_size": 20,
+        "tokenizer_kwargs": {"clean": "canonicalize"},
+    },
+}
+BERT = {
+    **TINY,
+    "text_cfg": {"hf_model_name": "someone/words", "hf_tokenizer_name": "someone/words", "context_length": 12},
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,6 +54,7 @@ def architectures(tmp_path_factory):
         "pg-timm": TIMM,
         "pg-resnet": RESNET,
         "pg-foreign": FOREIGN,
+        "pg-bert": BERT,
     }
     for name, config in named.items():
         (folder / f"{name}.json").write_text(json.dumps(config))
@@ -171,7 +185,7 @@ def test_weights_from_a_file(make, saved, tmp_path, name, offline):
     (tmp_path / "folder").mkdir()
     saved(name)
     eye = make(pretrained=name)
-    assert eye.weights == {name.rpartition("/")[2]: clip_weights.sha256(tmp_path / name)}
+    assert eye.weights == {name.rpartition("/")[2]: sha256(tmp_path / name)}
     assert name in eye.name
 
 
@@ -362,6 +376,148 @@ def test_cached_weights_are_used_offline(make, saved, tmp_path, monkeypatch, off
     assert eye._mean.flatten().tolist() == [0.5, 0.5, 0.5]
 
 
+@pytest.fixture
+def words(tmp_path):
+    """Puts a tokenizer of transformers, and the configuration of a BERT, where the Hugging Face cache has them."""
+    transformers, tokenizers = pytest.importorskip("transformers"), pytest.importorskip("tokenizers")
+    known = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "a", "cat", "dog"]
+    built = tokenizers.Tokenizer(tokenizers.models.WordLevel({word: n for n, word in enumerate(known)}, "[UNK]"))
+    built.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    built.post_processor = tokenizers.processors.TemplateProcessing(
+        "[CLS] $A [SEP]", None, [("[CLS]", 1), ("[SEP]", 2)]
+    )
+    repository = tmp_path / "hub" / "models--someone--words"
+    folder = repository / "snapshots" / ("0" * 40)
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("0" * 40)
+    special = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "unk_token": "[UNK]"}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=built, **special).save_pretrained(folder)
+    transformers.BertConfig(
+        vocab_size=20, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+    ).save_pretrained(folder)
+    return folder
+
+
+def test_a_tokenizer_of_transformers(make, saved, tmp_path, words, offline):
+    """From the cache, without the network; embeddings are those that open_clip computes."""
+    state = saved("a.pt", "pg-foreign")
+    eye = make("pg-foreign", "a.pt")
+    model = open_clip.create_model("pg-foreign").eval()
+    model.load_state_dict(state)
+    tokenizer = open_clip.get_tokenizer("pg-foreign", cache_dir=str(tmp_path / "hub"), local_files_only=True)
+    tokens = tokenizer(["A cat!", "a dog"])
+    assert tokens[:, :5].tolist() == [[1, 4, 5, 2, 0], [1, 4, 6, 2, 0]]
+    with torch.no_grad():
+        torch.testing.assert_close(eye.encode_texts(["A cat!", "a dog"]), model.encode_text(tokens, normalize=True))
+    assert eye.unfamiliar("a cat " * 7) is None
+    assert "only its first 14 tokens of 40 are read" in eye.unfamiliar("cat " * 40)
+
+
+def test_the_files_of_a_tokenizer_are_recorded(make, saved, words):
+    """They decide what a text means, so texts are read anew with others."""
+    saved("a.pt", "pg-foreign")
+    sums = make("pg-foreign", "a.pt").weights
+    assert sums["someone/words/tokenizer.json"] == sha256(words / "tokenizer.json")
+    assert {"a.pt", "someone/words/tokenizer_config.json"} <= {*sums}
+
+
+def test_a_text_side_of_transformers(make, tmp_path, words, offline):
+    """Built as its configuration in the cache says, with the weights of the file."""
+    local = {**BERT, "text_cfg": {**BERT["text_cfg"], "hf_model_name": str(words), "hf_model_pretrained": False}}
+    (tmp_path / "pg-bert-here.json").write_text(json.dumps(local))
+    open_clip.add_model_config(tmp_path / "pg-bert-here.json")
+    model = open_clip.create_model("pg-bert-here", pretrained_hf=False).eval()
+    torch.save(model.state_dict(), tmp_path / "a.pt")
+    eye = make("pg-bert", "a.pt")
+    with torch.no_grad():
+        expected = model.encode_text(torch.tensor([[1, 4, 5, 2] + 8 * [0]]), normalize=True)
+    torch.testing.assert_close(eye.encode_texts(["a cat"]), expected)
+    assert make("pg-bert").encode_texts(["a cat"]).isfinite().all()
+
+
+def test_a_tokenizer_that_is_not_here(make, offline, tmp_path):
+    """It says what was tried and what to do, before the network is built."""
+    pytest.importorskip("transformers")
+    with pytest.raises(MissingError, match="tokenizer of ViT-B-16-SigLIP is not on this machine") as caught:
+        make("ViT-B-16-SigLIP", "random")
+    problem = caught.value.problem
+    assert problem.argument == "model"
+    for word in ("huggingface.co/timm/ViT-B-16-SigLIP (tokenizer)", str(tmp_path / "hub")):
+        assert word in problem.message
+    for word in ("pytti-graph fetch", "--allow-network", "ViT-B-32"):
+        assert word in problem.hint
+
+
+def test_a_tokenizer_is_fetched_where_it_may_be(make, monkeypatch, words, tmp_path):
+    """Only its own files, not the weights that may lie beside them."""
+    asked, elsewhere = [], (tmp_path / "hub" / "models--someone--words").rename(tmp_path / "elsewhere")
+
+    def fetch(repository, allow_patterns):
+        asked.append((repository, allow_patterns))
+        elsewhere.rename(tmp_path / "hub" / "models--someone--words")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
+    make("pg-foreign", network=True)
+    make("pg-foreign", network=True)
+    [(repository, names)] = asked
+    assert repository == "someone/words"
+    assert {"tokenizer.json", "tokenizer_config.json", "spiece.model"} <= {*names}
+    assert not [name for name in names if "pytorch_model" in name or name.endswith((".safetensors", ".py"))]
+
+
+def test_a_tokenizer_that_cannot_be_fetched(make, monkeypatch):
+    """With the reason."""
+    pytest.importorskip("transformers")
+
+    def fail(repository, allow_patterns):
+        raise RuntimeError("no route to host")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    with pytest.raises(MissingError, match=r"tokenizer of pg-foreign cannot be fetched .*: no route to host"):
+        make("pg-foreign", network=True)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: None)
+    with pytest.raises(MissingError, match=r"someone/words lacks one of tokenizer\.json or .*, tokenizer_config\.json"):
+        make("pg-foreign", network=True)
+
+
+def test_a_damaged_tokenizer(make, words, offline):
+    """An error of ours, whatever transformers raises."""
+    (words / "tokenizer.json").write_text("{")
+    with pytest.raises(MissingError, match=r"tokenizer of pg-foreign in .* cannot be read") as caught:
+        make("pg-foreign")
+    assert "fetch it again" in caught.value.problem.hint
+
+
+def test_a_tokenizer_of_which_a_part_is_here(make, words, offline):
+    """As when another program has fetched the words alone."""
+    (words / "tokenizer_config.json").unlink()
+    with pytest.raises(MissingError, match="is not on this machine"):
+        make("pg-foreign")
+
+
+def test_without_transformers(make, monkeypatch):
+    """The hint is a command to type."""
+    monkeypatch.setitem(__import__("sys").modules, "transformers", None)
+    with pytest.raises(MissingError, match="pg-foreign reads texts with the package transformers") as caught:
+        make("pg-foreign")
+    assert "pip install 'pytti-graph[transformers]'" in caught.value.problem.hint
+    assert make("pg-tiny").unfamiliar("a cat") is None
+
+
+def test_the_size_of_a_tokenizer(monkeypatch):
+    """Of all its files together."""
+    files = [SimpleNamespace(size=3), SimpleNamespace(size=4), SimpleNamespace(path="a folder")]
+    monkeypatch.setattr("huggingface_hub.HfApi.get_paths_info", lambda self, repository, names: files)
+    assert clip_texts.tokenizer_files(FOREIGN).size() == 7
+
+    def fail(*_):
+        raise RuntimeError("no route")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.get_paths_info", fail)
+    with pytest.raises(OSError, match="RuntimeError: no route"):
+        clip_texts.tokenizer_files(FOREIGN).size()
+
+
 @pytest.mark.parametrize(
     ("model", "pretrained", "message", "hint"),
     [
@@ -372,8 +528,6 @@ def test_cached_weights_are_used_offline(make, saved, tmp_path, monkeypatch, off
         ("ViT-B-32", "zzz", "no weights 'zzz'", "it knows openai"),
         ("pg-tiny", "zzz", "no weights 'zzz'", "give a file"),
         ("pg-wide", "random", "32 x 16 pixels", None),
-        ("pg-foreign", "random", "another tokenizer", "ViT-B-32"),
-        ("ViT-B-16-SigLIP", "webli", "another tokenizer", "ViT-B-32"),
         ("pg-tiny", "weights/a.npz", "not a file with weights", None),
     ],
 )
@@ -432,17 +586,19 @@ def test_downloads_are_listed_without_the_network(offline):
     for pretrained in ("random", "a.pt"):
         assert downloads_of(clip, {"model": "ViT-B-32", "pretrained": pretrained}) == []
     assert downloads_of(make, {}) == []
+    weights, tokenizer = downloads_of(clip, {"model": "ViT-B-16-SigLIP", "pretrained": "webli"})
+    assert weights.repository == tokenizer.repository == "timm/ViT-B-16-SigLIP"
+    assert downloads_of(clip, {"model": "ViT-B-16-SigLIP", "pretrained": "a.pt"}) == [tokenizer]
 
 
 def test_every_known_weight_has_an_address():
-    """Of the models whose texts we can read, which are most."""
-    found = 0
+    """And so has what reads the texts."""
+    foreign = 0
     for model, tag in open_clip.list_pretrained():
-        with contextlib.suppress(UsageError):
-            (file,) = clip_weights.downloads_for(model, tag)
-            assert file.source.startswith("https://")
-            found += 1
-    assert found > 80
+        weights, *tokenizer = clip_weights.downloads_for(model, tag)
+        assert all(file.source.startswith("https://") for file in (weights, *tokenizer))
+        foreign += len(tokenizer)
+    assert foreign > 40
 
 
 def test_a_file_of_the_web(tmp_path, monkeypatch):
