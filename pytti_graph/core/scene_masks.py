@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Literal, NamedTuple
 
-from pytti_graph.core.addresses import address_fault, is_address, is_video
+from pytti_graph.core.addresses import address_fault, is_address, is_file, is_video
 from pytti_graph.core.errors import did_you_mean
 from pytti_graph.core.formula_names import KEYWORDS
 from pytti_graph.core.formula_tokens import tokens_of
@@ -97,6 +97,9 @@ def read_mask(text: str, start: int, end: int) -> MaskText:
     closing = text.find("_", first, end)
     closing = end if closing < 0 else closing
     word = " ".join(unescaped(text[first:closing]).split())
+    if is_file(word):
+        hint = f"write it in brackets, as in 1_[{word}]; for the text, write it in quotes"
+        raise TextSyntaxError(f"'{word}' is the name of a {file_kind(word)}", first, hint)
     cutoff = _cutoff(text, closing, end)
     kind = WORDS.get(word, "text")
     if kind == "text" and cutoff is None:

@@ -25,6 +25,9 @@ def error_of(text):
     return caught.value
 
 
+TEXTS = [("photo.png", 1, -math.inf), ("[b.png] c", 1, -math.inf)]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -42,6 +45,9 @@ def error_of(text):
         ("a:1 if t < 2 else 0", [[("a", "1 if t < 2 else 0", -math.inf)]]),
         ("blade runner 2049:2", [[("blade runner 2049", 2, -math.inf)]]),
         ("apollo 12 : 30", [[("apollo 12", 30, -math.inf)]]),
+        ("apollo 12:0.5", [[("apollo 12", 0.5, -math.inf)]]),
+        ("mp3:2 | version 1.5:2", [[("mp3", 2, -math.inf), ("version 1.5", 2, -math.inf)]]),
+        ('"at 12:30":2 | "photo.png" | "[b.png] c"', [[("at 12:30", 2, -math.inf), *TEXTS]]),
         ("a [colon: inside] text:2", [[("a [colon: inside] text", 2, -math.inf)]]),
         ('"12:30 pm | late":2 | "b"', [[("12:30 pm | late", 2, -math.inf), ("b", 1, -math.inf)]]),
         (r'"say \"hi\" \\ \n"', [[(r'say "hi" \ \n', 1, -math.inf)]]),
@@ -112,17 +118,17 @@ def test_files_know_where_they_stand():
 
 def test_pictures():
     """A text wholly in brackets is a file; brackets within a text are text."""
-    text = "[ dir/a photo: 2.png ]:2_l:0.5 | a [b.png] | [a] and [b] || [c.png]"
+    text = "[ dir/a photo: 2.png ]:2_l:0.5 | a [b] | [a] and [b] || [c.png]"
     scenes = parse_scenes(text)
     prompts = [prompt for scene in scenes.scenes for prompt in scene]
     assert [(prompt.text, prompt.picture) for prompt in prompts] == [
         ("dir/a photo: 2.png", True),
-        ("a [b.png]", False),
+        ("a [b]", False),
         ("[a] and [b]", False),
         ("c.png", True),
     ]
     assert [text[file.offset :].startswith(file.path) for file in scenes.files] == [True, True]
-    assert scenes.texts == ("a [b.png]", "[a] and [b]")
+    assert scenes.texts == ("a [b]", "[a] and [b]")
     assert prompts[0].mask.kind == "left"
 
 
@@ -239,7 +245,13 @@ def test_variables():
         ("a::2", 1, "missing after ':'", None),
         ("a:1:", 3, "missing after ':'", None),
         ("a:1:2:3", 5, "only text:weight:stop", '"a:1:2:3"'),
-        ("b | 12:30 pm", 10, "'30 pm' is not a formula", '"12:30 pm"'),
+        ("b | 12:30 pm", 6, "'12:30' could be a time", '"12:30 pm"'),
+        ("meet at 12:30:2", 10, "'12:30:2' could be a time", '"meet at 12:30:2"'),
+        ("a train at 9:15:0.5", 12, "'9:15' could be a time", '"a train at 9:15"; if it is a weight'),
+        ("at 12:30_l", 5, "'12:30' could be a time", '"at 12:30"; if it is a weight'),
+        ("at 12:30.", 5, "'12:30' could be a time", '"at 12:30."'),
+        ("12:30 - 14:00", 2, "'12:30' could be a time", '"12:30 - 14:00"'),
+        ("a film in 16:9", 12, "'16:9' could be a time, a ratio or a weight", "spaces around"),
         ("at 12:30", 5, "'12:30' could be a time", '"at 12:30"'),
         ("at 12:30:15 | b", 5, "'12:30:15' could be a time", "spaces around"),
         ("Alien: the film", 11, "'the film' is not a formula", '"Alien: the film"'),
@@ -264,6 +276,13 @@ def test_variables():
         ("b | [ /a.png ]", 6, "is an absolute path", None),
         ("[/film.webm]", 1, "is an absolute path", None),
         ("[ .mp4", 0, "'[' is not closed", None),
+        ("photo.png:1_l", 0, "'photo.png' reads like the name of a picture", "for a picture, write [photo.png]"),
+        ("b | my photo.JPG", 4, "'my photo.JPG' reads like the name of a picture", "for the text, write it in quotes"),
+        ("clip.mp4:2", 0, "'clip.mp4' reads like the name of a video", "for a video, write [clip.mp4]"),
+        ("[photo.png] a castle:2", 0, "the picture [photo.png] has text beside it", "a prompt of its own"),
+        ("a castle [ clip.mp4 ]", 9, "the video [ clip.mp4 ] has text beside it", '"a castle [ clip.mp4 ]"'),
+        ("[https://a.b/c] d", 0, "the picture [https://a.b/c] has text beside it", None),
+        ("a:1_sky.png", 4, "'sky.png' is the name of a picture", "1_[sky.png]"),
         ("a:1:-0.2", 4, "the stop -0.2 is never reached", "a positive weight stops at a distance"),
         ("a:-1:1.2", 5, "with the stop 1.2 nothing is pushed away", "such as -1.2"),
         ("a:-1:0", 5, "nothing is pushed away", "such as -1.2"),
