@@ -92,11 +92,12 @@ def read_mask(text: str, start: int, end: int) -> MaskText:
     if text[first] == "[":
         return _in_file(text, first, end)
     if text[first] == '"':
-        closing = after_quotes(text, first)
-        return MaskText("text", unescaped(text[first + 1 : closing - 1]), False, _cutoff(text, closing, end))
+        return _in_quotes(text, first, end)
     closing = text.find("_", first, end)
     closing = end if closing < 0 else closing
     word = " ".join(unescaped(text[first:closing]).split())
+    if not word:
+        raise TextSyntaxError("a mask is missing after '_'", start - 1, _MASK_HINT)
     if is_file(word):
         hint = f"write it in brackets, as in 1_[{word}]; for the text, write it in quotes"
         raise TextSyntaxError(f"'{word}' is the name of a {file_kind(word)}", first, hint)
@@ -121,6 +122,20 @@ def _cutoff(text: str, start: int, end: int) -> int | None:
     if first == end:
         raise TextSyntaxError("a cutoff is missing after '_'", start, "write a number, as in 1_left_0.3")
     return first
+
+
+def _in_quotes(text: str, first: int, end: int) -> MaskText:
+    closing = after_quotes(text, first)
+    meant = unescaped(text[first + 1 : closing - 1])
+    if not meant.strip():
+        raise TextSyntaxError("a mask is empty", first, "write a text between the quotes")
+    cutoff = _cutoff(text, closing, end)
+    if cutoff is None:
+        hint = f"write the distance to it after '_', as in 1_{text[first:closing]}_0.8"
+        if meant in WORDS:
+            hint = f"for the mask '{meant}', leave the quotes out; else {hint}"
+        raise TextSyntaxError("a mask that is a text needs a cutoff", first, hint)
+    return MaskText("text", meant, False, cutoff)
 
 
 def _in_file(text: str, first: int, end: int) -> MaskText:

@@ -303,6 +303,10 @@ def test_variables():
         ("a:1_[C:\\m.png]", 5, "is an absolute path", None),
         ("a:1_[/film.mp4]", 5, "is an absolute path", "relative to the graph's folder"),
         ('a:1_"sky', 4, "not closed", None),
+        ('a:1_"sky"', 4, "a mask that is a text needs a cutoff", '1_"sky"_0.8'),
+        ('a:1_"left"', 4, "a mask that is a text needs a cutoff", "for the mask 'left', leave the quotes out"),
+        ('a:1_" "_0.8', 4, "a mask is empty", "a text between the quotes"),
+        ("a:1__0.8", 3, "a mask is missing after '_'", None),
         ("a:" + "1+" * 600 + "1", 2, "at most 1000 characters", None),
     ],
 )
@@ -331,6 +335,7 @@ def test_any_text_is_read_or_refused(text):
         assert all(prompt.text.strip() for prompt in prompts)
         used = {index for prompt in prompts for index in (prompt.weight, prompt.stop)}
         assert used | {mask.cutoff for mask in masks} - {None} == set(range(len(scenes.formulas)))
+        assert all(mask.text.strip() and mask.cutoff is not None for mask in masks if mask.kind == "text")
         assert [mask.text for mask in masks if mask.kind == "picture"] == [file.path for file in scenes.files]
     assert 0 <= min(offsets) <= max(offsets) <= len(text)
 

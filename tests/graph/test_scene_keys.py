@@ -112,6 +112,7 @@ def test_keys_mean_what_punctuation_means(written, expected):
             "'[",
             "a video; for a video, write {video: a clip.mov}; for the text, {text",
         ),
+        ("- {text: a, mask: {text: ' '}, cutoff: 1}", "' '", "a mask is empty"),
         ("- {picture: 3}", "3", "expected text, not the number 3"),
         ("- {prompts: []}", "[]", "there are no prompts"),
         ("[]", "[]", "there are no scenes"),

@@ -109,6 +109,7 @@ def assert_at(graph, problem, place):
         ("red", ", suffix: '| a:1_[none.png]'", "none", "suffix: there is no file 'none.png'"),
         ("red:f_lo", "", "f_lo", "scenes: there is no node 'f_lo'"),
         ("red:1_l_f_lo", "", "f_lo", "scenes: there is no node 'f_lo'"),
+        ('red:1_"sky"', "", '"sky', "a mask that is a text needs a cutoff"),
         ("red:1_lfet", "", "lfet", "'lfet' is not a mask; did you mean 'left'?"),
         ("red:1 | ", "", " '", "scenes: a prompt is empty"),
         ("red", ", prefix: 'a:b '", ":b", "prefix: what the prefix adds to a prompt has no weight"),
