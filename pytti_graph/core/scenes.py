@@ -25,6 +25,8 @@ A weight may be followed by a mask, and that by a cutoff, each after an `_`: `we
   brackets as above (`[sky.png]` for its white parts, `[-sky.png]` for its black ones), or a text. A text with `_`, `|`
   or `:` in it, or one that is a word of this list or a file's name, is written in quotes.
 * A cutoff is a formula, and all that follows the `_` after the mask. A text needs one; files and `all` have none.
+
+Weights, stops and cutoffs that never change must be able to do something: see `scene_ranges`.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from typing import Literal
 
 from pytti_graph.core.formulas import Formula, TextSyntaxError, parse_formula
 from pytti_graph.core.scene_masks import PromptMask, check_path, file_kind, mask_start, read_mask
+from pytti_graph.core.scene_ranges import check_cutoff, check_stop, check_weight
 from pytti_graph.core.scene_slips import check_brackets, check_file_name, check_time, quote_hint
 from pytti_graph.core.scene_text import Piece, after_quotes, pieces, skip_spaces, unescaped
 
@@ -283,6 +286,7 @@ class _Reader:
             raise error.moved(start) from None
         ends = end if underscore is None else start + underscore
         weight = self._formula(first, start, ends)
+        check_weight(self.formulas[weight].formula.value, self.formulas[weight].offset)
         return weight, None if underscore is None else self._mask(first, ends + 1, end)
 
     def _mask(self, first: int, start: int, end: int) -> PromptMask | None:
@@ -291,6 +295,8 @@ class _Reader:
         if written.kind in ("picture", "video"):
             self.files.append(TextFile(written.text, self.text.index(written.text, offset), web=True))
         cutoff = None if written.cutoff is None else self._formula(first, written.cutoff, end)
+        if cutoff is not None:
+            check_cutoff(written.kind, self.formulas[cutoff].formula.value, self.formulas[cutoff].offset)
         if written.kind is None:
             return None
         return PromptMask(written.kind, written.text, written.inverted, cutoff, offset)
@@ -300,14 +306,7 @@ class _Reader:
             return self._default("-inf", first)
         index = self._formula(first, *field)
         pull, stop = self.formulas[weight].formula.value, self.formulas[index].formula.value
-        if pull is None or stop is None or stop in (float("-inf"), float("inf")):
-            return index
-        if pull > 0 > stop:
-            hint = "a positive weight stops at a distance, such as 0.8; without a stop, leave it out"
-            raise TextSyntaxError(f"the stop {stop:g} is never reached", self.formulas[index].offset, hint)
-        if pull < 0 <= stop:
-            hint = f"a negative weight stops at minus a distance, such as {-stop or -1.2:g}"
-            raise TextSyntaxError(f"with the stop {stop:g} nothing is pushed away", self.formulas[index].offset, hint)
+        check_stop(pull, stop, self.formulas[index].offset)
         return index
 
     def _prompt_text(self, first: int, end: int) -> str:

@@ -113,6 +113,8 @@ def test_keys_mean_what_punctuation_means(written, expected):
             "a video; for a video, write {video: a clip.mov}; for the text, {text",
         ),
         ("- {text: a, mask: {text: ' '}, cutoff: 1}", "' '", "a mask is empty"),
+        ("- {text: a, mask: left, cutoff: 30}", "30", "between 0 and 1, not 30"),
+        ("- {text: a, stop: 9}", "9", "with the stop 9 nothing is pulled"),
         ("- {picture: 3}", "3", "expected text, not the number 3"),
         ("- {prompts: []}", "[]", "there are no prompts"),
         ("[]", "[]", "there are no scenes"),
