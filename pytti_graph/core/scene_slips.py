@@ -1,12 +1,16 @@
-"""What the language of prompts reads otherwise than it was meant: times of day, and names of files."""
+"""What the language of prompts reads otherwise than it was meant: times of day, names of files, masks after names."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Iterator
+from typing import NamedTuple
 
 from pytti_graph.core.addresses import is_address, is_file
+from pytti_graph.core.formula_names import CLOCK_NAMES, CONSTANTS
+from pytti_graph.core.formula_tokens import tokens_of
 from pytti_graph.core.formulas import TextSyntaxError
-from pytti_graph.core.scene_masks import file_kind
+from pytti_graph.core.scene_masks import file_kind, read_mask
 from pytti_graph.core.scene_text import Piece, after_quotes
 
 _HOUR = re.compile(r"(?<![0-9A-Za-z])(?<![0-9]\.)[0-9]{1,2}$")
@@ -55,6 +59,44 @@ def check_brackets(text: str, start: int, end: int) -> None:
         if is_file(name) or is_address(name):
             hint = f"make it a prompt of its own, with '|' between them; {quote_hint(text, start, end)}"
             raise TextSyntaxError(f"the {file_kind(name)} {match[0]} has text beside it", match.start(), hint)
+
+
+class Slip(NamedTuple):
+    """A name in which a mask was probably meant to begin, where in the field that is, and what to write instead."""
+
+    name: str
+    offset: int
+    hint: str
+
+
+def mask_within_name(field: str, known: Container[str]) -> Slip | None:
+    """The name in a weight's field in which a mask seems to begin, such as `progress_l`, or None.
+
+    Args:
+        field: The field.
+        known: The names of variables. A text is taken for a mask only after one of them, or after a word of formulas.
+    """
+    texts = []
+    for name, place, offset in _underscores(field):
+        try:
+            kind = read_mask(field, offset + 1, len(field)).kind
+        except TextSyntaxError:
+            continue
+        before, mask = field[:offset].strip(), field[offset:].strip()
+        slip = Slip(name, offset, f"for a mask after a name, write {before} {mask} or ({before}){mask}")
+        if kind != "text":
+            return slip
+        if name[:place] in (*CLOCK_NAMES, *CONSTANTS) or name[:place] in known:
+            texts.append(slip)
+    return texts[0] if texts else None
+
+
+def _underscores(field: str) -> Iterator[tuple[str, int, int]]:
+    """Each `_` within a name: the name, and where it is in the name and in the field."""
+    for token in tokens_of(field):
+        if token.kind == "name":
+            for match in re.finditer("(?<=.)_", token.text):
+                yield token.text, match.start(), token.offset + match.start()
 
 
 def quote_hint(text: str, start: int, end: int) -> str:

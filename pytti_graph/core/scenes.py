@@ -33,14 +33,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
 from pytti_graph.core.formulas import Formula, TextSyntaxError, parse_formula
 from pytti_graph.core.scene_masks import PromptMask, check_path, file_kind, mask_start, read_mask
 from pytti_graph.core.scene_ranges import check_cutoff, check_stop, check_weight
-from pytti_graph.core.scene_slips import check_brackets, check_file_name, check_time, quote_hint
+from pytti_graph.core.scene_slips import check_brackets, check_file_name, check_time, mask_within_name, quote_hint
 from pytti_graph.core.scene_text import Piece, after_quotes, pieces, skip_spaces, unescaped
 
 _NO_VARIABLES: Mapping[str, float | str] = MappingProxyType({})
@@ -58,10 +58,12 @@ class TextFormula:
     Attributes:
         formula: The formula.
         offset: Where its source begins in the whole text (of a default: where its prompt begins).
+        hints: What to write where no node or port has the name that is used, by that name.
     """
 
     formula: Formula
     offset: int
+    hints: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -285,7 +287,7 @@ class _Reader:
         except TextSyntaxError as error:
             raise error.moved(start) from None
         ends = end if underscore is None else start + underscore
-        weight = self._formula(first, start, ends)
+        weight = self._formula(first, start, ends, weight=True)
         check_weight(self.formulas[weight].formula.value, self.formulas[weight].offset)
         return weight, None if underscore is None else self._mask(first, ends + 1, end)
 
@@ -329,16 +331,19 @@ class _Reader:
             raise TextSyntaxError("a prompt is empty", first, "write a text between the quotes")
         return text
 
-    def _formula(self, first: int, begin: int, end: int) -> int:
+    def _formula(self, first: int, begin: int, end: int, weight: bool = False) -> int:
         start = skip_spaces(self.text, begin, end)
         source = self.text[start:end].rstrip()
         if not source:
             raise TextSyntaxError("a formula is missing after ':'", begin - 1, _EXAMPLE)
+        slip = mask_within_name(source, self.variables) if weight else None
         try:
             formula = parse_formula(source, self.variables)
         except TextSyntaxError as error:
+            if slip is not None:
+                raise TextSyntaxError(f"'{source}' is not a formula", start + slip.offset, slip.hint) from None
             raise self._not_a_formula(error, source, start, first) from None
-        self.formulas.append(TextFormula(formula, start))
+        self.formulas.append(TextFormula(formula, start, {slip.name: slip.hint} if slip else {}))
         return len(self.formulas) - 1
 
     def _not_a_formula(self, error: TextSyntaxError, source: str, start: int, first: int) -> TextSyntaxError:
