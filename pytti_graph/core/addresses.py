@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+PICTURES = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp")
+"""How names of pictures end; a GIF is a video where there may be videos."""
+
 VIDEOS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ogv", ".wmv", ".flv", ".gif")
 """How names of videos end."""
 
@@ -23,6 +26,11 @@ class Fault(NamedTuple):
 def is_video(name: str) -> bool:
     """True if a file's name is that of a video."""
     return name.lower().endswith(VIDEOS)
+
+
+def is_file(name: str) -> bool:
+    """True if a name ends like that of a picture or a video."""
+    return name.lower().endswith((*PICTURES, *VIDEOS))
 
 
 def is_address(name: str) -> bool:

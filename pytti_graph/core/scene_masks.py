@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Literal, NamedTuple
 
-from pytti_graph.core.addresses import address_fault, is_address, is_video
+from pytti_graph.core.addresses import address_fault, is_address, is_file, is_video
 from pytti_graph.core.errors import did_you_mean
 from pytti_graph.core.formula_names import KEYWORDS
 from pytti_graph.core.formula_tokens import tokens_of
@@ -92,11 +92,15 @@ def read_mask(text: str, start: int, end: int) -> MaskText:
     if text[first] == "[":
         return _in_file(text, first, end)
     if text[first] == '"':
-        closing = after_quotes(text, first)
-        return MaskText("text", unescaped(text[first + 1 : closing - 1]), False, _cutoff(text, closing, end))
+        return _in_quotes(text, first, end)
     closing = text.find("_", first, end)
     closing = end if closing < 0 else closing
     word = " ".join(unescaped(text[first:closing]).split())
+    if not word:
+        raise TextSyntaxError("a mask is missing after '_'", start - 1, _MASK_HINT)
+    if is_file(word):
+        hint = f"write it in brackets, as in 1_[{word}]; for the text, write it in quotes"
+        raise TextSyntaxError(f"'{word}' is the name of a {file_kind(word)}", first, hint)
     cutoff = _cutoff(text, closing, end)
     kind = WORDS.get(word, "text")
     if kind == "text" and cutoff is None:
@@ -118,6 +122,20 @@ def _cutoff(text: str, start: int, end: int) -> int | None:
     if first == end:
         raise TextSyntaxError("a cutoff is missing after '_'", start, "write a number, as in 1_left_0.3")
     return first
+
+
+def _in_quotes(text: str, first: int, end: int) -> MaskText:
+    closing = after_quotes(text, first)
+    meant = unescaped(text[first + 1 : closing - 1])
+    if not meant.strip():
+        raise TextSyntaxError("a mask is empty", first, "write a text between the quotes")
+    cutoff = _cutoff(text, closing, end)
+    if cutoff is None:
+        hint = f"write the distance to it after '_', as in 1_{text[first:closing]}_0.8"
+        if meant in WORDS:
+            hint = f"for the mask '{meant}', leave the quotes out; else {hint}"
+        raise TextSyntaxError("a mask that is a text needs a cutoff", first, hint)
+    return MaskText("text", meant, False, cutoff)
 
 
 def _in_file(text: str, first: int, end: int) -> MaskText:

@@ -4,15 +4,16 @@ r"""The language of `prompt.scenes`: which texts a film should mean, when, where
 
 * `||` separates scenes, `|` the prompts of a scene.
 * A prompt is `text`, `text:weight` or `text:weight:stop`; weight (1 if not given) and stop (-inf) are formulas.
-* What follows a colon must be a formula. If it is not (`12:30 pm`, `Alien: the film`), that is an error, never a
-  guess; so are `12:30` and `12:30:15`, which could be a time of day. Write the text in quotes (`"12:30 pm"`), or spaces
-  around the colon for a weight (`apollo 12 : 30`).
+* What follows a colon must be a formula. If it is not (`Alien: the film`), that is an error, never a guess; so is a
+  colon between whole numbers of one or two digits, as in `12:30 pm` and `16:9`, which could be a time or a ratio. Write
+  the text in quotes (`"12:30 pm"`), or spaces around the colon for a weight (`apollo 12 : 30`).
 * A text that begins with `"` ends at the next `"`, and holds `|` and `:` as they are. Quotes inside a text mean nothing
   special.
 * `\` before one of `| : " [ ] \` takes it literally, in quotes and outside; before anything else it is an ordinary
   character.
 * A text in brackets, `[photo.png]`, is the file of a picture or, by its ending, of a video, which is meant in its
-  place. It may be the http or https address of a picture.
+  place. It may be the http or https address of a picture. It stands alone in its prompt. A file's name without
+  brackets is an error; as a text it is written in quotes.
 * A colon between `[` and `]` belongs to the text.
 * Spaces and line breaks in a text that is not quoted count as one space.
 
@@ -22,28 +23,29 @@ A weight may be followed by a mask, and that by a cutoff, each after an `_`: `we
   (`(10*f_lo)_left`), or a name and a space (`f_lo _left`). An `_` within a name belongs to the name.
 * A mask is `a`, `l`, `r`, `u`, `d`, `n`, `f` (or `all`, `left`, `right`, `up`, `down`, `near`, `far`), a file in
   brackets as above (`[sky.png]` for its white parts, `[-sky.png]` for its black ones), or a text. A text with `_`, `|`
-  or `:` in it, or one that is a word of this list, is written in quotes.
+  or `:` in it, or one that is a word of this list or a file's name, is written in quotes.
 * A cutoff is a formula, and all that follows the `_` after the mask. A text needs one; files and `all` have none.
+
+Weights, stops and cutoffs that never change must be able to do something: see `scene_ranges`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
 from pytti_graph.core.formulas import Formula, TextSyntaxError, parse_formula
 from pytti_graph.core.scene_masks import PromptMask, check_path, file_kind, mask_start, read_mask
+from pytti_graph.core.scene_ranges import check_cutoff, check_stop, check_weight
+from pytti_graph.core.scene_slips import check_brackets, check_file_name, check_time, mask_within_name, quote_hint
 from pytti_graph.core.scene_text import Piece, after_quotes, pieces, skip_spaces, unescaped
 
 _NO_VARIABLES: Mapping[str, float | str] = MappingProxyType({})
-_QUOTE_HINT = 'if it belongs to the text, write the text in quotes: "{}"'
 _EXAMPLE = "write text:weight, such as a volcano:0.5"
-_CLOCK_TIME = re.compile(r"(?<![0-9.])(?:[01]?[0-9]|2[0-3])$")
 _PROSE = re.compile(r"\w\s+(?!if|else|and|or|not)[^\W\d]")
-_MINUTES = re.compile(r"[0-5][0-9]")
 _CLOSES = re.compile(r"[,.;!?)'’]")
 
 Side = Literal["prefix", "scenes", "suffix"]
@@ -56,10 +58,12 @@ class TextFormula:
     Attributes:
         formula: The formula.
         offset: Where its source begins in the whole text (of a default: where its prompt begins).
+        hints: What to write where no node or port has the name that is used, by that name.
     """
 
     formula: Formula
     offset: int
+    hints: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -253,13 +257,12 @@ class _Reader:
         if first == end:
             raise TextSyntaxError("a prompt is empty", start, "write a text, or remove the '|' beside it")
         if len(colons) > 2:
-            raise TextSyntaxError("a prompt has only text:weight:stop", colons[2], self._quote_hint(first, end))
+            raise TextSyntaxError("a prompt has only text:weight:stop", colons[2], quote_hint(self.text, first, end))
         picture = self._picture(first, colons[0] if colons else end)
         text = self._prompt_text(first, colons[0] if colons else end) if picture is None else picture
-        if self._clock_time(start, colons, end):
-            message = f"'{self._time_text(colons, end)}' could be a time or a weight"
-            hint = self._quote_hint(first, end) + "; if it is a weight, write spaces around the colon"
-            raise TextSyntaxError(message, colons[0], hint)
+        if picture is None and not self.text.startswith('"', first):
+            check_file_name(text, first)
+        check_time(self.text, piece, first)
         weight, mask = self._weight(first, piece)
         stop = self._stop(first, piece, weight)
         return Prompt(text, first, weight, stop, mask, self.argument, picture is not None)
@@ -283,10 +286,10 @@ class _Reader:
             underscore = mask_start(self.text[start:end])
         except TextSyntaxError as error:
             raise error.moved(start) from None
-        if underscore is None:
-            return self._formula(first, start, end), None
-        weight = self._formula(first, start, start + underscore)
-        return weight, self._mask(first, start + underscore + 1, end)
+        ends = end if underscore is None else start + underscore
+        weight = self._formula(first, start, ends, weight=True)
+        check_weight(self.formulas[weight].formula.value, self.formulas[weight].offset)
+        return weight, None if underscore is None else self._mask(first, ends + 1, end)
 
     def _mask(self, first: int, start: int, end: int) -> PromptMask | None:
         written = read_mask(self.text, start, end)
@@ -294,6 +297,8 @@ class _Reader:
         if written.kind in ("picture", "video"):
             self.files.append(TextFile(written.text, self.text.index(written.text, offset), web=True))
         cutoff = None if written.cutoff is None else self._formula(first, written.cutoff, end)
+        if cutoff is not None:
+            check_cutoff(written.kind, self.formulas[cutoff].formula.value, self.formulas[cutoff].offset)
         if written.kind is None:
             return None
         return PromptMask(written.kind, written.text, written.inverted, cutoff, offset)
@@ -303,14 +308,7 @@ class _Reader:
             return self._default("-inf", first)
         index = self._formula(first, *field)
         pull, stop = self.formulas[weight].formula.value, self.formulas[index].formula.value
-        if pull is None or stop is None or stop in (float("-inf"), float("inf")):
-            return index
-        if pull > 0 > stop:
-            hint = "a positive weight stops at a distance, such as 0.8; without a stop, leave it out"
-            raise TextSyntaxError(f"the stop {stop:g} is never reached", self.formulas[index].offset, hint)
-        if pull < 0 <= stop:
-            hint = f"a negative weight stops at minus a distance, such as {-stop or -1.2:g}"
-            raise TextSyntaxError(f"with the stop {stop:g} nothing is pushed away", self.formulas[index].offset, hint)
+        check_stop(pull, stop, self.formulas[index].offset)
         return index
 
     def _prompt_text(self, first: int, end: int) -> str:
@@ -319,6 +317,7 @@ class _Reader:
             raise TextSyntaxError("the text before ':' is missing", first, _EXAMPLE)
         if written.startswith('"'):
             return self._quoted_text(first, end)
+        check_brackets(self.text, first, end)
         return " ".join(unescaped(written).split())
 
     def _quoted_text(self, first: int, end: int) -> str:
@@ -332,22 +331,25 @@ class _Reader:
             raise TextSyntaxError("a prompt is empty", first, "write a text between the quotes")
         return text
 
-    def _formula(self, first: int, begin: int, end: int) -> int:
+    def _formula(self, first: int, begin: int, end: int, weight: bool = False) -> int:
         start = skip_spaces(self.text, begin, end)
         source = self.text[start:end].rstrip()
         if not source:
             raise TextSyntaxError("a formula is missing after ':'", begin - 1, _EXAMPLE)
+        slip = mask_within_name(source, self.variables) if weight else None
         try:
             formula = parse_formula(source, self.variables)
         except TextSyntaxError as error:
+            if slip is not None:
+                raise TextSyntaxError(f"'{source}' is not a formula", start + slip.offset, slip.hint) from None
             raise self._not_a_formula(error, source, start, first) from None
-        self.formulas.append(TextFormula(formula, start))
+        self.formulas.append(TextFormula(formula, start, {slip.name: slip.hint} if slip else {}))
         return len(self.formulas) - 1
 
     def _not_a_formula(self, error: TextSyntaxError, source: str, start: int, first: int) -> TextSyntaxError:
         reason = "" if _PROSE.search(source) else f": {error.message}" + (f" ({error.hint})" if error.hint else "")
         end = self.text.find("|", start)
-        hint = self._quote_hint(first, end if end >= 0 else len(self.text))
+        hint = quote_hint(self.text, first, end if end >= 0 else len(self.text))
         return TextSyntaxError(f"'{source}' is not a formula{reason}", start + error.offset, hint)
 
     def _default(self, source: str, offset: int) -> int:
@@ -355,17 +357,3 @@ class _Reader:
             self.defaults[source] = len(self.formulas)
             self.formulas.append(TextFormula(parse_formula(source), offset))
         return self.defaults[source]
-
-    def _clock_time(self, start: int, colons: Sequence[int], end: int) -> bool:
-        """True for `12:30` and `12:30:15`, written without spaces, at the end of a prompt that is not quoted."""
-        if not 1 <= len(colons) <= 2 or after_quotes(self.text, start) != start:
-            return False
-        fields = self._time_text(colons, end).split(":")[1:]
-        return bool(_CLOCK_TIME.search(self.text[start : colons[0]])) and all(map(_MINUTES.fullmatch, fields))
-
-    def _time_text(self, colons: Sequence[int], end: int) -> str:
-        hours = re.search(r"[0-9]*$", self.text[: colons[0]])
-        return (hours.group() if hours else "") + self.text[colons[0] : end].rstrip()
-
-    def _quote_hint(self, first: int, end: int) -> str:
-        return _QUOTE_HINT.format(" ".join(self.text[first:end].split()).replace('"', '\\"'))

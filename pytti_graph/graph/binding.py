@@ -29,7 +29,7 @@ from pytti_graph.core.formulas import (
     parse_reference,
 )
 from pytti_graph.core.marks import Bounds
-from pytti_graph.core.scenes import TextFile
+from pytti_graph.core.scenes import TextFile, TextFormula
 from pytti_graph.graph.composed import At, Composed
 from pytti_graph.graph.document import Value, interpolate
 from pytti_graph.graph.keyed_numbers import keyed_formula
@@ -69,12 +69,13 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A formula whose value changes."""
+    """A formula whose value changes; `hints` say what to write where a name that it uses is not known."""
 
     formula: Formula
     integer: bool
     bounds: Bounds
     at: Callable[[int], Position | None] = field(compare=False)
+    hints: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def position(self) -> Position | None:
@@ -224,10 +225,14 @@ def _parsed(parser: str, keys: str | None, value: Value, variables: Mapping[str,
         parsed = _imported(parser)(written, variables)
     except TextSyntaxError as error:
         raise BindingError(error.message, at(error.offset), error.hint) from None
-    formulas = tuple(Computed(part.formula, False, Bounds(), _from(at, part.offset)) for part in parsed.formulas)
+    formulas = tuple(_computed(part, at) for part in parsed.formulas)
     named: Sequence[TextFile] = getattr(parsed, "files", ())
     files = tuple((FileName(part.path, "input", part.web), at(part.offset)) for part in named)
     return Parsed(parsed, formulas, files, at)
+
+
+def _computed(part: TextFormula, at: At) -> Computed:
+    return Computed(part.formula, False, Bounds(), _from(at, part.offset), part.hints)
 
 
 def _from(at: Callable[[int], Position | None], start: int) -> Callable[[int], Position | None]:

@@ -17,12 +17,18 @@ QUOTE_HINT = "if this belongs to the text, write the text in double quotes"
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A reference that an argument makes: to what, of which wire type it must be, and where it stands."""
+    """A reference that an argument makes: to what, of which wire type it must be, and where it stands.
+
+    Attributes:
+        meant: What to write instead, if it is wrong.
+        hint: What else to write, if nothing like it is known.
+    """
 
     argument: str
     reference: Reference
     wire: str
     place: Position | None
+    meant: str | None = None
     hint: str | None = None
 
 
@@ -82,7 +88,8 @@ class CheckedNode:
 
 def _uses(name: str, computed: Computed, hint: str | None = None) -> Iterator[Use]:
     for reference in computed.formula.references:
-        yield Use(name, reference, NUMBER, computed.at(reference.offset), hint)
+        meant = computed.hints.get(reference.port or reference.node)
+        yield Use(name, reference, NUMBER, computed.at(reference.offset), meant, hint)
 
 
 @dataclass(frozen=True)

@@ -195,7 +195,7 @@ def _wrong_references(node: CheckedNode, nodes: Mapping[str, CheckedNode], docum
             hint = did_you_mean(id, [*document.nodes, *document.variables]) or use.hint
             hint = hint or f"nodes here: {', '.join(list(document.nodes)[:12])}"
         if wrong:
-            yield Problem(f"{use.argument}: {wrong}", use.place, node.id, use.argument, hint)
+            yield Problem(f"{use.argument}: {wrong}", use.place, node.id, use.argument, use.meant or hint)
 
 
 def _mismatch(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pytti_graph.core.addresses import VIDEOS, is_address
+from pytti_graph.core.addresses import VIDEOS, is_address, is_file
 from pytti_graph.core.arguments import NumberType
 from pytti_graph.core.errors import did_you_mean
 from pytti_graph.core.scene_masks import WORDS, file_kind
@@ -83,7 +83,7 @@ class _Writer:
 
     def prompt(self, prompt: Value) -> None:
         if not isinstance(prompt.data, dict):
-            self.text(prompt)
+            self.bare(prompt)
             return
         entries = _entries(prompt, _PROMPT, "a prompt")
         given = [kind for kind in _KINDS if kind in entries]
@@ -100,6 +100,16 @@ class _Writer:
         if "stop" in entries:
             self.add(":", prompt)
             self.number(entries["stop"], prompt)
+
+    def bare(self, value: Value) -> None:
+        """A text without a key, which is not the name of a file."""
+        written = binding.text(value, self.variables).strip()
+        name = written[1:-1].strip() if written.startswith("[") and written.endswith("]") else written
+        if is_file(name):
+            kind = file_kind(name)
+            hint = f"for a {kind}, write {{{kind}: {name}}}; for the text, {{text: ...}}"
+            raise BindingError(f"'{written}' reads like the name of a {kind}", value.position, hint)
+        self.text(value)
 
     def text(self, value: Value) -> None:
         """A text in quotes."""

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from pytti_graph import Device, Files, Image, InputPath, Perceptor, Prompts, UsageError, node
+from pytti_graph.core.addresses import PICTURES
 from pytti_graph.nodes import sources
 from pytti_graph.nodes.embeddings import mean_direction
 from pytti_graph.nodes.prompt_pictures import PictureTarget, lattice
 from pytti_graph.nodes.sampling import sample
 
-_ENDINGS = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tga", ".tif", ".tiff", ".webp")
 _LONGEST = 1024
 """Pixels along the longer side of a folder's pictures: no perceptor sees more of a whole picture."""
 
@@ -54,12 +54,12 @@ def pictures(perceptor: list[Perceptor], folder: InputPath, device: Device, file
 
 def _pictures_in(folder: Path) -> list[Path]:
     try:
-        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS)
+        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
     except OSError as error:
         message = f"{folder} cannot be read: {error.strerror}"
         raise UsageError(message, argument="folder", hint="name a folder of pictures") from None
     if not found:
-        hint = f"pictures end in {', '.join(_ENDINGS)}"
+        hint = f"pictures end in {', '.join(PICTURES)}"
         raise UsageError(f"there are no pictures in {folder}", argument="folder", hint=hint)
     return found
 

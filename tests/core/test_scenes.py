@@ -25,6 +25,9 @@ def error_of(text):
     return caught.value
 
 
+TEXTS = [("photo.png", 1, -math.inf), ("[b.png] c", 1, -math.inf)]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -40,8 +43,12 @@ def error_of(text):
         ("a:10*f_lo", [[("a", "10*f_lo", -math.inf)]]),
         ("a:0.5 + x_2:previous(x_2, 0)|b", [[("a", "0.5 + x_2", "previous(x_2, 0)"), ("b", 1, -math.inf)]]),
         ("a:1 if t < 2 else 0", [[("a", "1 if t < 2 else 0", -math.inf)]]),
+        ("a:1:4.9 | b:-1:-4.9", [[("a", 1, 4.9), ("b", -1, -4.9)]]),
         ("blade runner 2049:2", [[("blade runner 2049", 2, -math.inf)]]),
         ("apollo 12 : 30", [[("apollo 12", 30, -math.inf)]]),
+        ("apollo 12:0.5", [[("apollo 12", 0.5, -math.inf)]]),
+        ("mp3:2 | version 1.5:2", [[("mp3", 2, -math.inf), ("version 1.5", 2, -math.inf)]]),
+        ('"at 12:30":2 | "photo.png" | "[b.png] c"', [[("at 12:30", 2, -math.inf), *TEXTS]]),
         ("a [colon: inside] text:2", [[("a [colon: inside] text", 2, -math.inf)]]),
         ('"12:30 pm | late":2 | "b"', [[("12:30 pm | late", 2, -math.inf), ("b", 1, -math.inf)]]),
         (r'"say \"hi\" \\ \n"', [[(r'say "hi" \ \n', 1, -math.inf)]]),
@@ -112,17 +119,17 @@ def test_files_know_where_they_stand():
 
 def test_pictures():
     """A text wholly in brackets is a file; brackets within a text are text."""
-    text = "[ dir/a photo: 2.png ]:2_l:0.5 | a [b.png] | [a] and [b] || [c.png]"
+    text = "[ dir/a photo: 2.png ]:2_l:0.5 | a [b] | [a] and [b] || [c.png]"
     scenes = parse_scenes(text)
     prompts = [prompt for scene in scenes.scenes for prompt in scene]
     assert [(prompt.text, prompt.picture) for prompt in prompts] == [
         ("dir/a photo: 2.png", True),
-        ("a [b.png]", False),
+        ("a [b]", False),
         ("[a] and [b]", False),
         ("c.png", True),
     ]
     assert [text[file.offset :].startswith(file.path) for file in scenes.files] == [True, True]
-    assert scenes.texts == ("a [b.png]", "[a] and [b]")
+    assert scenes.texts == ("a [b]", "[a] and [b]")
     assert prompts[0].mask.kind == "left"
 
 
@@ -239,7 +246,13 @@ def test_variables():
         ("a::2", 1, "missing after ':'", None),
         ("a:1:", 3, "missing after ':'", None),
         ("a:1:2:3", 5, "only text:weight:stop", '"a:1:2:3"'),
-        ("b | 12:30 pm", 10, "'30 pm' is not a formula", '"12:30 pm"'),
+        ("b | 12:30 pm", 6, "'12:30' could be a time", '"12:30 pm"'),
+        ("meet at 12:30:2", 10, "'12:30:2' could be a time", '"meet at 12:30:2"'),
+        ("a train at 9:15:0.5", 12, "'9:15' could be a time", '"a train at 9:15"; if it is a weight'),
+        ("at 12:30_l", 5, "'12:30' could be a time", '"at 12:30"; if it is a weight'),
+        ("at 12:30.", 5, "'12:30' could be a time", '"at 12:30."'),
+        ("12:30 - 14:00", 2, "'12:30' could be a time", '"12:30 - 14:00"'),
+        ("a film in 16:9", 12, "'16:9' could be a time, a ratio or a weight", "spaces around"),
         ("at 12:30", 5, "'12:30' could be a time", '"at 12:30"'),
         ("at 12:30:15 | b", 5, "'12:30:15' could be a time", "spaces around"),
         ("Alien: the film", 11, "'the film' is not a formula", '"Alien: the film"'),
@@ -264,6 +277,24 @@ def test_variables():
         ("b | [ /a.png ]", 6, "is an absolute path", None),
         ("[/film.webm]", 1, "is an absolute path", None),
         ("[ .mp4", 0, "'[' is not closed", None),
+        ("photo.png:1_l", 0, "'photo.png' reads like the name of a picture", "for a picture, write [photo.png]"),
+        ("b | my photo.JPG", 4, "'my photo.JPG' reads like the name of a picture", "for the text, write it in quotes"),
+        ("clip.mp4:2", 0, "'clip.mp4' reads like the name of a video", "for a video, write [clip.mp4]"),
+        ("[photo.png] a castle:2", 0, "the picture [photo.png] has text beside it", "a prompt of its own"),
+        ("a castle [ clip.mp4 ]", 9, "the video [ clip.mp4 ] has text beside it", '"a castle [ clip.mp4 ]"'),
+        ("[https://a.b/c] d", 0, "the picture [https://a.b/c] has text beside it", None),
+        ("a:1_sky.png", 4, "'sky.png' is the name of a picture", "1_[sky.png]"),
+        ("a:inf", 2, "the weight inf has no end", None),
+        ("a:1:9", 4, "with the stop 9 nothing is pulled", "no distance is larger than 4.93"),
+        ("a:1:inf", 4, "with the stop inf nothing is pulled", None),
+        ("a:t:inf", 4, "with the stop inf nothing is pulled", None),
+        ("a:-1:-9", 5, "the stop -9 is never reached", "such as -1.2"),
+        ("a:-1:9", 5, "with the stop 9 nothing is pushed away", "such as -1.2"),
+        ("a:t:-9", 4, "the stop -9 is never reached", "no distance is larger than 4.93"),
+        ("a:1_l_30", 6, "between 0 and 1, not 30", "such as 0.3"),
+        ("a:1_d_-1", 6, "between 0 and 1, not -1", "such as 0.5"),
+        ("a:1_n_1.5", 6, "between 0 and 1, not 1.5", "such as 0.5"),
+        ("a:1_sky_80", 8, "between 0 and 4.93, not 80", "a distance, such as 0.8"),
         ("a:1:-0.2", 4, "the stop -0.2 is never reached", "a positive weight stops at a distance"),
         ("a:-1:1.2", 5, "with the stop 1.2 nothing is pushed away", "such as -1.2"),
         ("a:-1:0", 5, "nothing is pushed away", "such as -1.2"),
@@ -284,6 +315,14 @@ def test_variables():
         ("a:1_[C:\\m.png]", 5, "is an absolute path", None),
         ("a:1_[/film.mp4]", 5, "is an absolute path", "relative to the graph's folder"),
         ('a:1_"sky', 4, "not closed", None),
+        ('a:1_"sky"', 4, "a mask that is a text needs a cutoff", '1_"sky"_0.8'),
+        ('a:1_"left"', 4, "a mask that is a text needs a cutoff", "for the mask 'left', leave the quotes out"),
+        ('a:1_" "_0.8', 4, "a mask is empty", "a text between the quotes"),
+        ("a:t_l_0.3", 3, "'t_l_0.3' is not a formula", "write t _l_0.3 or (t)_l_0.3"),
+        ("a:2*t_[m.png]", 5, "'2*t_[m.png]' is not a formula", "write 2*t _[m.png] or (2*t)_[m.png]"),
+        ('a:t_"b|c"_0.8', 3, "is not a formula", 'write t _"b|c"_0.8'),
+        ("a:t_sky_0.8", 3, "'t_sky_0.8' is not a formula", "write t _sky_0.8"),
+        ("a:1__0.8", 3, "a mask is missing after '_'", None),
         ("a:" + "1+" * 600 + "1", 2, "at most 1000 characters", None),
     ],
 )
@@ -312,6 +351,7 @@ def test_any_text_is_read_or_refused(text):
         assert all(prompt.text.strip() for prompt in prompts)
         used = {index for prompt in prompts for index in (prompt.weight, prompt.stop)}
         assert used | {mask.cutoff for mask in masks} - {None} == set(range(len(scenes.formulas)))
+        assert all(mask.text.strip() and mask.cutoff is not None for mask in masks if mask.kind == "text")
         assert [mask.text for mask in masks if mask.kind == "picture"] == [file.path for file in scenes.files]
     assert 0 <= min(offsets) <= max(offsets) <= len(text)
 

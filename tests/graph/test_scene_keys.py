@@ -37,6 +37,8 @@ def read(scenes):
     [
         ("      - a volcano", [[("a volcano", "1", "-inf", None)]]),
         ('      - "Alien: the film | [x] \\"2\\" \\\\"', [[('Alien: the film | [x] "2" \\', "1", "-inf", None)]]),
+        ("      - {text: photo.jpg}", [[("photo.jpg", "1", "-inf", None)]]),
+        ("      - {text: at 12:30, weight: 2}", [[("at 12:30", "(2)", "-inf", None)]]),
         ("      - ${who}", [[("a | b: 2", "1", "-inf", None)]]),
         (
             "      - {text: smoke, weight: -0.5, stop: -1.2}\n      - prompts: [a, {text: b, weight: 't/2'}]",
@@ -104,6 +106,15 @@ def test_keys_mean_what_punctuation_means(written, expected):
         ("- {picture: 'ftp://a.b/c.png'}", "ftp", "is not an http or https address"),
         ("- {text: a, mask: {picture: a.png, video: b.mp4}}", "{picture", "a mask needs a picture, a video or a text"),
         ("- {text: a, mask: {video: b.mp4}, cutoff: 1}", "1", "a mask that is a video has no cutoff"),
+        ("- photo.png", "photo", "reads like the name of a picture; for a picture, write {picture: photo.png}"),
+        (
+            "- '[a clip.mov]'",
+            "'[",
+            "a video; for a video, write {video: a clip.mov}; for the text, {text",
+        ),
+        ("- {text: a, mask: {text: ' '}, cutoff: 1}", "' '", "a mask is empty"),
+        ("- {text: a, mask: left, cutoff: 30}", "30", "between 0 and 1, not 30"),
+        ("- {text: a, stop: 9}", "9", "with the stop 9 nothing is pulled"),
         ("- {picture: 3}", "3", "expected text, not the number 3"),
         ("- {prompts: []}", "[]", "there are no prompts"),
         ("[]", "[]", "there are no scenes"),

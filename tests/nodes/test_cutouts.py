@@ -41,6 +41,12 @@ def test_sides_follow_pytti(stream):
     assert stats.kstest((between / 512).sqrt(), cdf).pvalue > 0.001
 
 
+@pytest.mark.parametrize(("side", "found"), [(160, False), (226, False), (227, True)])
+def test_crops_of_less_than_half_the_side_need_a_canvas_1_4_times_as_large(stream, side, found):
+    made = cutouts.classic(torch.zeros(1, 3, side, 2 * side), stream, 160, count=5000)
+    assert bool((made.transforms[:, 1, 1] < 0.5).any()) == found
+
+
 def test_crops_are_square_in_pixels_whatever_the_aspect(stream):
     made = cutouts.classic(torch.zeros(1, 3, 100, 300), stream, 50, count=20)
     torch.testing.assert_close(made.transforms[:, 0, 0] * 300, made.transforms[:, 1, 1] * 100)
