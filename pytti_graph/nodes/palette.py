@@ -72,7 +72,7 @@ class LimitedPalette:
     it is, and leans more to one palette or another. Shown is the one colour that comes nearest; gradients are those of
     the mean of what is shown and of a smooth mixture, as in PyTTI. Unlike there, levels and leanings are painted at all
     sizes at once, as in `image.pyramid`, which gives clean areas of colour. The port `palette` is for the losses
-    `loss.palette_brightness` and `loss.palette_use`.
+    `loss.palette_brightness` and `loss.palette_use`, and for `picture.swatches`, which draws the colours.
 
     Args:
         width: Width of the picture, in pixels.

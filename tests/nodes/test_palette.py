@@ -349,6 +349,21 @@ def test_losses_take_the_palette_from_the_image(palettes, size):
     assert all(frame.tensor.isfinite().all() for frame in frames)
 
 
+def test_palettes_are_drawn_and_written(tmp_path):
+    """A row of squares for each palette, from dark to bright; a writer saves them beside the picture."""
+    colours = {"colours": "black red | blue white", "lock_palettes": True}
+    nodes = {
+        "canvas": {"type": "image.palette", "width": 16, "height": 12, **colours},
+        "drawn": {"type": "picture.swatches", "palette": "canvas.palette", "side": 4},
+        "saved": {"type": "write.frames", "image": "drawn", "folder": "colours"},
+    }
+    list(Graph.build({"nodes": nodes}).render(tmp_path / "run"))
+    with Image.open(tmp_path / "run" / "colours" / "00000.png") as picture:
+        assert picture.size == (8, 8)
+        shown = [picture.getpixel((x, y)) for y in (3, 4) for x in (3, 4)]
+    assert shown == [(0, 0, 0), (255, 0, 0), (0, 0, 255), (255, 255, 255)]
+
+
 def test_the_palette_is_no_image():
     with pytest.raises(GraphError, match="Palette"):
         graph().override({"plain.image": "canvas.palette"}).check()
