@@ -197,7 +197,7 @@ FUNCTIONS: dict[str, FormulaFunction] = {
 CONSTANTS: dict[str, float] = {"pi": math.pi, "tau": math.tau, "e": math.e, "inf": math.inf}
 """Numbers with a name; `tau` is a full turn in radians, `inf` is larger than every number."""
 
-CLOCK_NAMES = ("t", "frame", "step", "total_step", "progress", "frames", "fps")
+CLOCK_NAMES = ("t", "frame", "step", "total_step", "progress", "now", "last", "frames", "fps")
 """What the clock says, as positional arguments of a compiled formula are ordered."""
 
 CLOCK_HELP: dict[str, str] = {
@@ -206,6 +206,8 @@ CLOCK_HELP: dict[str, str] = {
     "step": "the step within the frame, from 0",
     "total_step": "the step since the beginning, from 0",
     "progress": "the part of all steps already done, 0..1",
+    "now": "the frame, or in a single picture the step",
+    "last": "the last frame, or in a single picture the last step",
     "frames": "how many frames there are",
     "fps": "the frames per second",
 }
@@ -236,13 +238,14 @@ FOREIGN: dict[str, str | None] = {
 }
 """Words of other languages, in small letters, with what to write instead; kept out of graphs to keep them readable."""
 
-_FREE_CLOCK_NAMES = ("frames", "fps")
+_FREE_CLOCK_NAMES = ("now", "last", "frames", "fps")
 
 
 def reserved(name: str) -> str | None:
     """Why `name` cannot be the id of a node ("'sin' is a function"), or None if it can.
 
-    `frames` and `fps` may name nodes: alone in a formula they mean the clock, as references and before a dot the node.
+    `frames`, `fps`, `now` and `last` may name nodes: alone in a formula they mean the clock, as references and before a
+    dot the node.
     """
     if name in CLOCK_NAMES and name not in _FREE_CLOCK_NAMES:
         return f"'{name}' means {CLOCK_HELP[name]}"

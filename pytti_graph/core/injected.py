@@ -42,6 +42,11 @@ class Clock:
         return 0 if frame == 0 else self.warmup + (frame - 1) * self.steps
 
     @property
+    def last(self) -> int:
+        """The last frame, or in a single picture the last step."""
+        return max(self.frames - 1 if self.frames != 1 else self.steps_in(0) - 1, 0)
+
+    @property
     def total_steps(self) -> int:
         """Optimisation steps of the whole rendering."""
         return self.steps_before(self.frames)
@@ -64,6 +69,11 @@ class Moment:
     def total_step(self) -> int:
         """Steps since the beginning of the rendering."""
         return self.clock.steps_before(self.frame) + self.step
+
+    @property
+    def now(self) -> int:
+        """The frame, or in a single picture the step; when all steps are taken, still the last one."""
+        return self.frame if self.clock.frames != 1 else min(self.step, self.clock.last)
 
     @property
     def progress(self) -> float:

@@ -204,7 +204,7 @@ class Machine:
 
     def _tick(self) -> None:
         for name, slot in self.plan.clock.items():
-            clock = self.moment if name not in ("frames", "fps") else self.plan.graph.clock
+            clock = self.moment if name not in ("frames", "fps", "last") else self.plan.graph.clock
             self.values[slot] = getattr(clock, name)
 
     def step(self) -> None:

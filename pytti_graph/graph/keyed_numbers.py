@@ -1,4 +1,4 @@
-"""Reads numbers given frame by frame, such as `{0: 1, 30: "sin(t)", last: 0}`."""
+"""Reads numbers given frame by frame, such as `{0: 1, 30: "sin(t)", last: 0}`; a single picture counts its steps."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def keyed_formula(value: Value, read: Read) -> Composed:
         if later <= earlier:
             raise BindingError(f"frame {entry.key} comes after a later one", entry.position, "write frames in order")
     composed = Composed()
-    composed.add(f"{WAYS[way]}(frame", lambda offset: value.position)
+    composed.add(f"{WAYS[way]}(now", lambda offset: value.position)
     before = "0"
     for frame, entry in frames:
-        where = f"max(frames - 1, {before})" if math.isinf(frame) else f"{frame:.0f}"
+        where = f"max(last, {before})" if math.isinf(frame) else f"{frame:.0f}"
         _add(composed, where, entry, read)
         before = where
     composed.add(")", lambda offset: value.position)

@@ -7,18 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pytti_graph.core.formulas import Reference
-from pytti_graph.core.nodes import Phase, Rate
+from pytti_graph.core.nodes import DeclaredRate, Phase
 from pytti_graph.graph.binding import Bound, Computed, Constant, FileName, Link, Parsed
 from pytti_graph.graph.checked import CheckedGraph, CheckedNode
 from pytti_graph.graph.order import depth_first
 
 Kind = Literal["init", "start", "warp", "forward", "formula", "port", "values", "list", "parameters", "optimise"]
 
-CLOCK_RATES: Mapping[str, Rate] = {
+CLOCK_RATES: Mapping[str, DeclaredRate] = {
     "frames": "once",
+    "last": "once",
     "fps": "once",
     "t": "frame",
     "frame": "frame",
+    "now": "timeline",
     "step": "step",
     "total_step": "step",
     "progress": "step",

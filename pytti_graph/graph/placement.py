@@ -56,8 +56,8 @@ class Placement:
                 self.sections[index].add(section)
                 self.because.setdefault(index, user)
                 waiting.extend(self._needs(index, section, user))
-        for sections in self.sections:
-            if "frame" in sections:
+        for sections, change in zip(self.sections, self._changes, strict=True):
+            if "frame" in sections and change.rate == "frame":
                 sections.discard("end")
 
     def _needs(self, index: int, section: Section, user: str) -> Iterator[tuple[int, Section, str]]:
@@ -84,4 +84,4 @@ class Placement:
             return "frame"
         if rate == "frame":
             return "end" if wanted == "end" else "frame"
-        return "end" if wanted == "end" else "step"
+        return wanted

@@ -16,10 +16,23 @@ _WORDS: Mapping[Rate, str] = {"once": "never changes", "frame": "changes every f
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How often a value changes, and why."""
+    """How often a value changes, and why.
+
+    Attributes:
+        rate: How often.
+        reason: Why, in plain words.
+        early: It follows the steps only as a single picture has no frames to follow. Start pictures and motions, which
+            are read before the steps, may read it: it is then what it is at the first step.
+    """
 
     rate: Rate
     reason: str
+    early: bool = False
+
+    @property
+    def order(self) -> tuple[int, bool]:
+        """What sorts changes, the fastest and strictest last."""
+        return ORDER[self.rate], not self.early
 
 
 _FRAME_HINT = "use what changes once a frame: frame/frames instead of progress, previous(...) instead of a picture"
@@ -40,11 +53,11 @@ def infer(network: Network, order: Iterable[int], movers: Mapping[str, str], pro
     for index in order:
         operation = network.operations[index]
         inputs = [_slot_change(network, changes, outside, slot) for slot in operation.inputs]
-        fastest = max(inputs, key=lambda change: ORDER[change.rate], default=_NEVER)
+        fastest = max(inputs, key=lambda change: change.order, default=_NEVER)
         own = _own_change(network, operation, movers)
-        changes[index] = own if ORDER[own.rate] >= ORDER[fastest.rate] else fastest
+        changes[index] = own if own.order >= fastest.order else fastest
         limit = _LIMITS.get(operation.kind)
-        if limit is not None and ORDER[fastest.rate] > ORDER[limit]:
+        if limit is not None and ORDER[fastest.rate] > ORDER[limit] and not (fastest.early and limit == "frame"):
             problems.append(_too_fast(network, operation, inputs, fastest, limit))
             changes[index] = own
     return [changes[index] for index in range(len(network.operations))]
@@ -52,21 +65,30 @@ def infer(network: Network, order: Iterable[int], movers: Mapping[str, str], pro
 
 def _slot_change(network: Network, changes: Mapping[int, Change], outside: Mapping[int, Change], slot: int) -> Change:
     if (maker := network.maker[slot]) is not None:
-        rate = changes[maker].rate
-        return Change(rate, f"{network.operations[maker].name} {_WORDS[rate]}")
+        change = changes[maker]
+        return Change(change.rate, f"{network.operations[maker].name} {_WORDS[change.rate]}", change.early)
     return outside.get(slot, _NEVER)
 
 
 def _outside(network: Network) -> dict[int, Change]:
     """How often the slots change that no operation of the graph fills."""
-    clock = {
-        slot: Change(CLOCK_RATES[name], f"'{name}' {_WORDS[CLOCK_RATES[name]]}") for name, slot in network.clock.items()
-    }
+    clock = {slot: _clock_change(network, name) for name, slot in network.clock.items()}
     previous = {
         slot: Change("frame", f"previous({reference.node}) changes every frame")
         for reference, slot in network.previous.items()
     }
     return clock | previous
+
+
+def _clock_change(network: Network, name: str) -> Change:
+    declared = CLOCK_RATES[name]
+    rate, early = _timeline(network) if declared == "timeline" else (declared, False)
+    return Change(rate, f"'{name}' {_WORDS[rate]}", early)
+
+
+def _timeline(network: Network) -> tuple[Rate, bool]:
+    """How often what follows the film's time changes, and whether it may be read before the steps nevertheless."""
+    return ("step", True) if network.graph.clock.frames == 1 else ("frame", False)
 
 
 def _own_change(network: Network, operation: Operation, movers: Mapping[str, str]) -> Change:
@@ -77,7 +99,7 @@ def _own_change(network: Network, operation: Operation, movers: Mapping[str, str
         return Change("step", "it optimises")
     if operation.kind != "forward":
         return _NEVER
-    spec, clock = network.graph.nodes[operation.node].spec, network.graph.clock
+    spec = network.graph.nodes[operation.node].spec
     if spec.trainable:
         if operation.node in movers:
             return Change("step", f"{movers[operation.node]} optimises it")
@@ -86,7 +108,8 @@ def _own_change(network: Network, operation: Operation, movers: Mapping[str, str
         return Change("frame", "it writes at the end of each frame")
     match spec.rate:
         case "timeline":
-            return Change("step" if clock.frames == 1 else "frame", "it follows the film's time")
+            rate, early = _timeline(network)
+            return Change(rate, "it follows the film's time", early)
         case "step" | "frame":
             return Change(spec.rate, "it draws random numbers" if spec.random else f"it changes every {spec.rate}")
         case _:

@@ -54,6 +54,7 @@ NODES = (
     "pytti_graph.nodes.masks:ellipse",
     "pytti_graph.nodes.masks:combine",
     "pytti_graph.nodes.coarse:coarse",
+    "pytti_graph.nodes.swatches:swatches",
     "pytti_graph.nodes.compositions:tile",
     "pytti_graph.nodes.compositions:symmetry",
     "pytti_graph.nodes.compositions:inpaint",

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pytti_graph import Bounds, Image, Loss, Mask, Number, UsageError, node
 from pytti_graph.nodes.light import chroma, grey
+from pytti_graph.nodes.palette import PalettePicture
 from pytti_graph.nodes.remembering import remembered
 from pytti_graph.nodes.sampling import fit
 from pytti_graph.nodes.weighing import fit_mask, mean_over, weighed
@@ -30,6 +31,9 @@ def match(
     saturation in place of chroma, which is chroma divided by value: it means nothing in the dark, where its gradient
     has no bound.
 
+    Of an `image.palette` it compares both the picture and what this would be if it could mix its colours, which leaves
+    colours alone that are the nearest there are.
+
     Args:
         image: The picture.
         target: What it should look like; stretched to the picture's size if it has another.
@@ -38,7 +42,9 @@ def match(
         mask: Where it counts.
     """
     wanted = wanted_appearance(target, image.shape)
-    return weighed(mean_over((appearance(image) - wanted).square(), mask), weight, stop)
+    compared = image.compared if isinstance(image, PalettePicture) else (image,)
+    away = [mean_over((appearance(picture) - wanted).square(), mask) for picture in compared]
+    return weighed(torch.stack(away).mean(), weight, stop)
 
 
 @remembered

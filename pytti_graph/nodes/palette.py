@@ -20,9 +20,9 @@ from pytti_graph.nodes.weighing import fit_mask, weighed
 
 _MARGIN = 0.1
 """What known levels are kept from 0 and 1 by, as a part of the way between two colours."""
-_INERTIA = 2
+_INERTIA = 4
 """Colours of palettes move by one part in this many of what an optimiser does."""
-_CERTAINTY = 1.0
+_CERTAINTY = 6.0
 """How far the palette that suits a pixel of a starting picture best is ahead of the second best."""
 _DISTINCTION = 100.0
 """How fast a palette falls behind with the squared distance of its nearest colour."""
@@ -52,12 +52,16 @@ class PalettePicture(Tensor):
 
     Attributes:
         palette: The palettes that it is painted with.
+        compared: Two pictures [1, 3, H, W], 0..1, for losses that compare pixels: itself, with the gradient of its
+            colours alone, and what it would be if it could mix them, for all the rest. What is shown is rounded: its
+            levels would leave where they are best, since there is always something left to wish for.
     """
 
     __wire__ = Wire("Image")
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     palette: Palette
+    compared: tuple[Tensor, Tensor]
 
 
 @node("image.palette")
@@ -68,7 +72,7 @@ class LimitedPalette:
     it is, and leans more to one palette or another. Shown is the one colour that comes nearest; gradients are those of
     the mean of what is shown and of a smooth mixture, as in PyTTI. Unlike there, levels and leanings are painted at all
     sizes at once, as in `image.pyramid`, which gives clean areas of colour. The port `palette` is for the losses
-    `loss.palette_brightness` and `loss.palette_use`.
+    `loss.palette_brightness` and `loss.palette_use`, and for `picture.swatches`, which draws the colours.
 
     Args:
         width: Width of the picture, in pixels.
@@ -168,9 +172,12 @@ class LimitedPalette:
         """The picture [1, 3, height, width]."""
         heights, logits = self._painted()
         palette = Palette(self._colours(), self.ramp, logits)
-        squares = paint(palette.colours, torch.sigmoid(heights), logits)
-        picture = from_squares(squares, self.height, self.width, self.pixel_size).as_subclass(PalettePicture)
-        picture.palette = palette
+        nearest, mixture = (
+            from_squares(squares, self.height, self.width, self.pixel_size)
+            for squares in paint(palette.colours, torch.sigmoid(heights), logits)
+        )
+        picture = felt(nearest, mixture).as_subclass(PalettePicture)
+        picture.palette, picture.compared = palette, (nearest, mixture)
         return picture
 
     def _colours(self) -> Tensor:
@@ -210,8 +217,8 @@ def ramp(size: int, gamma: float) -> Tensor:
     return evenly**gamma
 
 
-def paint(colours: Tensor, levels: Tensor, logits: Tensor) -> Tensor:
-    """A picture of palettes' colours.
+def paint(colours: Tensor, levels: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """A picture of palettes' colours, and one of their mixtures.
 
     Args:
         colours: [size, palettes, 3], each palette from dark to bright.
@@ -219,8 +226,8 @@ def paint(colours: Tensor, levels: Tensor, logits: Tensor) -> Tensor:
         logits: [1, palettes, H, W].
 
     Returns:
-        [1, 3, H, W]: each pixel's nearest colour of the palette that it leans to most, with the gradient of the mean of
-        that and of all palettes mixed, each at the level itself.
+        Two pictures [1, 3, H, W]: each pixel's nearest colour of the palette that it leans to most, whose gradient
+        reaches colours alone; and all palettes mixed, each at the level itself.
     """
     size, count, _ = colours.shape
     position = levels.flatten() * (size - 1)
@@ -229,9 +236,15 @@ def paint(colours: Tensor, levels: Tensor, logits: Tensor) -> Tensor:
     mixed = (colours.transpose(1, 2).reshape(-1, count) @ leaning.softmax(0)).view(size, 3, -1)
     below = position.detach().floor().clamp(max=max(size - 2, 0))
     lower, upper = (_at(mixed, number) for number in (below, (below + 1).clamp(max=size - 1)))
-    smooth = torch.lerp(lower, upper, position - below)
-    shown: Tensor = _ShownForFelt.apply(nearest.detach(), (smooth + nearest) / 2)
-    return shown.view(1, 3, *levels.shape[-2:])
+    mixture = torch.lerp(lower, upper, position - below)
+    shape = (1, 3, *levels.shape[-2:])
+    return nearest.view(shape), mixture.view(shape)
+
+
+def felt(nearest: Tensor, mixture: Tensor) -> Tensor:
+    """The first of two pictures, with the gradient of the mean of both."""
+    shown: Tensor = _ShownForFelt.apply(nearest.detach(), (mixture + nearest) / 2)
+    return shown
 
 
 def _at(mixed: Tensor, numbers: Tensor) -> Tensor:

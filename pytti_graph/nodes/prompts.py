@@ -153,8 +153,8 @@ def _cutoff(prompt: Prompt, values: Sequence[float]) -> float | None:
 def timeline(clock: Clock, moment: Moment) -> tuple[int, int]:
     """How long all scenes take together, and how much of it is over: in frames, or for a single picture in steps."""
     if clock.frames == 1:
-        return clock.steps_in(0), moment.step
-    return clock.scene_frames or clock.frames, moment.frame
+        return clock.steps_in(0), moment.now
+    return clock.scene_frames or clock.frames, moment.now
 
 
 def first_moments(scenes: int, length: int) -> list[int]:

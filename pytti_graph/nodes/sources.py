@@ -11,12 +11,34 @@ from PIL import Image as Pillow
 from PIL import ImageCms, ImageColor
 from torch import Tensor
 
-from pytti_graph import Bounds, Device, Image, Integer, PicturePath, UsageError, node
+from pytti_graph import Bounds, Device, Integer, PicturePath, UsageError, Wire, node
 from pytti_graph.core.picture_files import opened
 
 Side = Annotated[Integer, Bounds(ge=1, le=16384, unit="px", draft=0.5)]
 
 _GREY_16 = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+
+
+class SizedPicture(Tensor):
+    """An Image that also tells its size; whatever is computed from it is a plain tensor.
+
+    Attributes:
+        width: Its columns, in pixels.
+        height: Its rows, in pixels.
+    """
+
+    __wire__ = Wire("Image")
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+    width: int
+    height: int
+
+
+def sized(picture: Tensor) -> SizedPicture:
+    """A picture [1, 3, H, W] that tells its size."""
+    made = picture.as_subclass(SizedPicture)
+    made.height, made.width = picture.shape[-2:]
+    return made
 
 
 @node("source.image")
@@ -28,8 +50,11 @@ def image(
     fit: Literal["crop", "stretch"] = "crop",
     max_side: Annotated[Integer, Bounds(ge=1, le=16384, unit="px")] = 4096,
     background: str = "black",
-) -> Image:
+) -> SizedPicture:
     """Read a picture, to start from or to compare with.
+
+    The ports `width` and `height` tell its size, so that a canvas can take its shape: `width: photo.width`. Give the
+    source the width that you want, and the height follows.
 
     It reads PNG, JPEG, WebP, TIFF, AVIF, GIF (the first picture), BMP, TGA, PPM and JPEG 2000, turns them upright as
     the camera says, and converts their colours to sRGB by their colour profile, if they have one.
@@ -44,7 +69,7 @@ def image(
     """
     picture = opened(path)
     pixels = _composited(picture, colour(background)).unsqueeze(0)
-    return resized(pixels, width, height, fit, max_side).to(device.torch)
+    return sized(resized(pixels, width, height, fit, max_side).to(device.torch))
 
 
 def colour(name: str) -> tuple[float, float, float]:

@@ -153,6 +153,7 @@ def test_frames_is_clock_in_formulas_and_node_in_references():
     """A node may be called `frames`, as in the example graph; alone in a formula the word means the clock."""
     assert parse_formula("frames*2").clock_names == ("frames",)
     assert parse_formula("frames.count").references == (Reference("frames", "count"),)
+    assert parse_formula("now/last + last.count").clock_names == ("now", "last")
     assert reserved("frames") is None
 
 

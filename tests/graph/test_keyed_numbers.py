@@ -1,8 +1,10 @@
 """Numbers by frame: what they are at each frame, and what is refused."""
 
+import json
+
 import pytest
 
-from pytti_graph import Graph, RenderError
+from pytti_graph import Graph, GraphError, RenderError
 from pytti_graph.core.arguments import NumberType
 from pytti_graph.core.formulas import FormulaValueError, parse_formula
 from pytti_graph.core.marks import Bounds
@@ -22,9 +24,9 @@ def at_frames(text, frames, count=10, **variables):
     """What a number is at some frames of a film."""
     bound = bind(NUMBER, value_of(text), variables)
     formula = bound.formula
-    names = {"frames": count, "fps": 10}
+    names = {"last": count - 1, "fps": 10}
     compiled = formula.compile()
-    return [compiled(*({**names, "frame": f, "t": f / 10}[name] for name in formula.clock_names)) for f in frames]
+    return [compiled(*({**names, "now": f, "t": f / 10}[name] for name in formula.clock_names)) for f in frames]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,47 @@ def test_any_number_may_be_given_by_frames(graph):
     made = graph({"n": ("tiny.number", {"value": {"0": 1, "2": 5}}), "p": ("tiny.plain", {"value": "n"})})
     frames = list(made.render(output="p"))
     assert [float(frame.tensor.mean()) for frame in frames] == [1, 3, 5]
+
+
+STILL = {"frames": 1, "steps": 5}
+RESTING = ("tiny.sgd", {"losses": ["off"], "learning_rate": 0})
+
+
+def losses_of(made, folder):
+    """The loss `off` of each step."""
+    list(made.render(folder / "run"))
+    return [json.loads(line)["off"] for line in (folder / "run" / "losses.jsonl").read_text().splitlines()]
+
+
+def test_a_single_picture_counts_its_steps(picture_graph, tmp_path):
+    """As scenes do: the keys are steps, and the last one is the last step. Of a film they stay frames."""
+    nodes = {"off": ("tiny.loss", {"image": "canvas", "weight": {"0": 1, "2": 3, "last": 1}}), "optimise": RESTING}
+    seen = losses_of(picture_graph(nodes, STILL), tmp_path)
+    assert [loss / seen[0] for loss in seen] == pytest.approx([1, 2, 3, 2, 1])
+    seen = losses_of(picture_graph(nodes, {"frames": 5, "steps": 2}), tmp_path / "film")
+    assert [loss / seen[0] for loss in seen] == pytest.approx([1, 1, 2, 2, 3, 3, 2, 2, 1, 1])
+
+
+def test_what_is_written_of_a_single_picture_has_the_last_key(picture_graph):
+    """When all steps are taken, and not a step later."""
+    shown = {"value": {"0": 0.25, "4": 0.75, "5": 1}}
+    made = picture_graph({"shown": ("tiny.plain", shown)}, STILL)
+    assert float(next(iter(made.render(output="shown"))).tensor.mean()) == pytest.approx(0.75)
+
+
+def test_a_film_with_motions_by_keys_can_be_tried_as_a_single_picture(picture_graph, tmp_path):
+    """What is read before the steps is what it is at the first step, also where a loss follows it on."""
+    nodes = {
+        "begun": ("tiny.plain", {"value": {"0": 0.25, "last": 0.75}}),
+        "drift": ("tiny.warp", {"by": {"0": 1, "last": 2}}),
+        "canvas": ("tiny.canvas", {"start": "begun", "warp": "drift"}),
+        "off": ("tiny.compare", {"image": "canvas", "target": "begun"}),
+        "optimise": RESTING,
+    }
+    seen = losses_of(picture_graph(nodes, STILL), tmp_path)
+    assert seen == pytest.approx([(step / 8) ** 2 for step in range(5)])
+    with pytest.raises(GraphError, match="start is read once a frame"):
+        picture_graph({**nodes, "begun": ("tiny.plain", {"value": {"0": "step", "last": 0.75}})}, STILL).plan()
 
 
 def test_whole_numbers_hold(graph):

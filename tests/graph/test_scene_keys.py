@@ -75,7 +75,7 @@ def read(scenes):
         ),
         (
             '      - {text: a, weight: {0: 1, 30: "sin(t)", last: 0}}',
-            [[("a", "(keys_linear(frame, 0, (1), 30, (sin(t)), max(frames - 1, 30), (0)))", "-inf", None)]],
+            [[("a", "(keys_linear(now, 0, (1), 30, (sin(t)), max(last, 30), (0)))", "-inf", None)]],
         ),
     ],
 )

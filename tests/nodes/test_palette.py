@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pytti_graph import Graph, GraphError, RenderError, UsageError
-from pytti_graph.nodes import motion, palette, palette_fitting
+from pytti_graph.nodes import losses, motion, palette, palette_fitting
 
 
 @pytest.fixture
@@ -55,16 +55,37 @@ def test_a_photograph_stays_colourful(make, stream):
 
 
 def test_a_fitted_picture_is_not_forgotten_by_the_optimiser(make, stream, photo, psnr):
-    """Matching the picture it started from makes it no worse."""
-    canvas = make(palettes=3, palette_size=4)
+    """Matching the picture it started from, at the rate that suits the image, makes it hardly worse."""
+    canvas = make()
     canvas.start(photo, stream)
     before = psnr(canvas.forward(), photo)
-    optimiser = torch.optim.Adam(canvas.parameters().values(), lr=0.01)
-    for _ in range(10):
+    optimiser = torch.optim.Adam(canvas.parameters().values(), lr=canvas.learning_rate)
+    for _ in range(40):
         optimiser.zero_grad()
-        (canvas.forward() - photo).square().mean().backward()
+        losses.match(canvas.forward(), photo).backward()
         optimiser.step()
     assert psnr(canvas.forward(), photo) > before - 1
+
+
+def test_a_photograph_is_learnt_from_grey(make, photo, psnr):
+    """Pixels that are compared move levels, palettes' places and colours."""
+    canvas = make()
+    optimiser = torch.optim.Adam(canvas.parameters().values(), lr=canvas.learning_rate)
+    for _ in range(60):
+        optimiser.zero_grad()
+        losses.match(canvas.forward(), photo).backward()
+        optimiser.step()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in canvas.parameters().values())
+    assert psnr(canvas.forward(), photo) > 20
+
+
+def test_large_pixels_are_compared_as_they_are_shown(make):
+    """Both pictures that pixels are compared with have its size, and one of them is the picture itself."""
+    picture = make(width=10, height=7, pixel_size=4, random_palettes=True).forward()
+    nearest, mixture = picture.compared
+    assert torch.equal(nearest, picture.as_subclass(torch.Tensor))
+    assert mixture.shape == picture.shape
+    assert torch.equal(mixture[..., :4, :4], mixture[..., :1, :1].expand(-1, -1, 4, 4))
 
 
 @settings(deadline=None)
@@ -72,7 +93,7 @@ def test_a_fitted_picture_is_not_forgotten_by_the_optimiser(make, stream, photo,
 def test_only_colours_of_the_palettes_are_shown(palettes, size, seed):
     generator = torch.Generator().manual_seed(seed)
     colours = torch.rand(size, palettes, 3, generator=generator)
-    picture = palette.paint(
+    picture, _ = palette.paint(
         colours, torch.rand(1, 1, 6, 7, generator=generator), torch.randn(1, palettes, 6, 7, generator=generator)
     )
     shown = picture.flatten(2)[0].T.unsqueeze(1)
@@ -83,7 +104,7 @@ def test_the_nearest_level_of_the_leading_palette_is_shown():
     colours = torch.arange(18.0).view(3, 2, 3) / 18
     levels = torch.tensor([0.0, 0.2, 0.3, 0.7, 0.8, 1.0]).view(1, 1, 1, 6)
     logits = torch.tensor([[0.0] * 6, [1.0, -1.0] * 3]).view(1, 2, 1, 6)
-    picture = palette.paint(colours, levels, logits)
+    picture, _ = palette.paint(colours, levels, logits)
     expected = torch.stack([colours[0, 1], colours[0, 0], colours[1, 1], colours[1, 0], colours[2, 1], colours[2, 0]])
     assert torch.equal(picture[0, :, 0].T, expected)
 
@@ -93,7 +114,7 @@ def test_what_is_felt_is_half_the_smooth_mixture():
     colours = torch.tensor([[[0.0, 0.0, 0.0], [0.2, 0.0, 0.0]], [[0.4, 0.4, 0.4], [1.0, 0.0, 0.0]]])
     levels = torch.full((1, 1, 1, 1), 0.3, requires_grad=True)
     logits = torch.tensor([0.0, math.log(3)]).view(1, 2, 1, 1).requires_grad_()
-    palette.paint(colours, levels, logits)[0, 0].sum().backward()
+    palette.felt(*palette.paint(colours, levels, logits))[0, 0].sum().backward()
     assert float(levels.grad) == pytest.approx((0.25 * 0.4 + 0.75 * 0.8) / 2)
     reds = 0.12, 0.44
     assert logits.grad.flatten().tolist() == pytest.approx(
@@ -103,7 +124,7 @@ def test_what_is_felt_is_half_the_smooth_mixture():
 
 def test_palettes_are_felt_where_shown_and_where_mixed():
     colours = torch.rand(2, 1, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    palette.paint(colours, torch.full((1, 1, 1, 1), 0.3), torch.zeros(1, 1, 1, 1)).sum().backward()
+    palette.felt(*palette.paint(colours, torch.full((1, 1, 1, 1), 0.3), torch.zeros(1, 1, 1, 1))).sum().backward()
     assert colours.grad[:, 0, 0].tolist() == pytest.approx([(1 + 0.7) / 2, 0.3 / 2])
 
 
@@ -326,6 +347,21 @@ def test_losses_take_the_palette_from_the_image(palettes, size):
     frames = list(graph(palettes=palettes, palette_size=size, random_palettes=True).render(output="canvas"))
     assert len(frames) == 2
     assert all(frame.tensor.isfinite().all() for frame in frames)
+
+
+def test_palettes_are_drawn_and_written(tmp_path):
+    """A row of squares for each palette, from dark to bright; a writer saves them beside the picture."""
+    colours = {"colours": "black red | blue white", "lock_palettes": True}
+    nodes = {
+        "canvas": {"type": "image.palette", "width": 16, "height": 12, **colours},
+        "drawn": {"type": "picture.swatches", "palette": "canvas.palette", "side": 4},
+        "saved": {"type": "write.frames", "image": "drawn", "folder": "colours"},
+    }
+    list(Graph.build({"nodes": nodes}).render(tmp_path / "run"))
+    with Image.open(tmp_path / "run" / "colours" / "00000.png") as picture:
+        assert picture.size == (8, 8)
+        shown = [picture.getpixel((x, y)) for y in (3, 4) for x in (3, 4)]
+    assert shown == [(0, 0, 0), (255, 0, 0), (0, 0, 255), (255, 255, 255)]
 
 
 def test_the_palette_is_no_image():

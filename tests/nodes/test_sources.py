@@ -1,6 +1,7 @@
 """Pictures from files of every kind, and files that are no pictures."""
 
 import io
+import json
 import struct
 import zlib
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import torch
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from pytti_graph import UsageError
+from pytti_graph import Graph, UsageError
 from pytti_graph.nodes.sources import _scaled, image
 
 DEVICE = SimpleNamespace(torch=torch.device("cpu"), dtype=torch.float32)
@@ -245,3 +246,18 @@ def test_giants_are_refused_in_our_own_words(tmp_path, side, recwarn):
     assert "attack" not in str(caught.value)
     assert caught.value.problem.hint == "make it smaller first; at most 80 million pixels are read"
     assert not recwarn.list
+
+
+def test_a_canvas_takes_the_shape_of_a_picture(tmp_path):
+    """From the source's ports, also in a draft, which makes the source smaller."""
+    solid("RGB", "red", (60, 40)).save(tmp_path / "a.png")
+    nodes = {
+        "photo": {"type": "source.image", "path": "a.png", "width": 24},
+        "canvas": {"type": "image.rgb", "width": "photo.width", "height": "photo.height", "start": "photo"},
+        "like": {"type": "loss.match", "image": "canvas", "target": "photo"},
+        "optimise": {"type": "optimize.adam", "losses": ["like"]},
+    }
+    (tmp_path / "a.yaml").write_text(json.dumps({"pytti_graph": 1, "clock": {"steps": 1}, "nodes": nodes}))
+    made = Graph.load(tmp_path / "a.yaml")
+    for graph, size in ((made, (16, 24)), (made.draft(), (8, 12))):
+        assert next(iter(graph.render(output="canvas"))).tensor.shape[-2:] == size
