@@ -605,6 +605,29 @@ def test_a_process_that_is_killed_harms_no_other_variation(graph):
     assert not children()
 
 
+@pytest.mark.slow
+def test_a_node_that_raises_what_ctrl_c_raises_only_fails(tmp_path, monkeypatch, capfd):
+    """In a process that hears no Ctrl-C. Nobody sees a trace who did not ask for it, and the next variation goes on."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(
+        "import torch\n"
+        "from pytti_graph import Image, node\n\n\n"
+        '@node("mine.plain")\n'
+        "def plain(stops: bool = False) -> Image:\n"
+        '    """A picture of one value."""\n'
+        "    if stops:\n"
+        "        raise KeyboardInterrupt\n"
+        "    return torch.zeros(1, 3, 8, 8)\n"
+    )
+    nodes = {"plain": {"type": "mine.plain"}, "out": {"type": "write.frames", "image": "plain"}}
+    graph = Graph.build({"nodes": nodes}, registry=with_files(installed(), [Path("mine.py")]))
+    results = Sweep.plan(graph, {"plain.stops": [True, False]}, node_files=["mine.py"]).run("out")
+    assert statuses(results) == ["failed", "finished"]
+    assert results[0].problems[0].message == "a node raised KeyboardInterrupt"
+    assert 'mine.py", line 9, in plain' in results[0].trace
+    assert capfd.readouterr().err == ""
+
+
 def test_outcomes_of_bugs_are_told_as_bugs(tmp_path):
     """Whatever a task raises is its outcome."""
     outcome = render_task(Task("a", str(tmp_path / "out"), "pytti_graph: 1", "g", "\0"))
