@@ -16,6 +16,7 @@ from pytti_graph import (
     Graph,
     GraphError,
     Interrupted,
+    Noted,
     Outcome,
     Progressed,
     RenderError,
@@ -271,10 +272,21 @@ def test_a_variation_that_fails_stops_no_other(graph):
     results = sweep.run(executor=Here())
     assert statuses(results) == ["finished", "failed", "finished"]
     assert "not a number any more" in results[1].problems[0].message
-    assert results[1].problems[0].position.file == "002_calm.weight=1-if-frame-1-else-1e39/graph.yaml"
     assert results[1].picture.name == "00000.png", "what it made before is kept"
     reread = Sweep.open(sweep.folder).results()
     assert [(r.status, r.problems) for r in reread] == [(r.status, r.problems) for r in results]
+
+
+def test_what_fails_is_told_at_its_place_in_the_users_files(graph):
+    """Not in one that was written for the variation, which may be gone or on another machine."""
+    written = Graph.parse(graph.yaml, "calm.yaml")
+    dies, divides = Sweep.plan(written, {"calm.weight": [DIES, "1/frame"]}).run("out", executor=Here())
+    assert dies.problems[0].position == written.checked.nodes["calm"].position
+    assert dies.problems[0].position.file == "calm.yaml"
+    assert str(divides.problems[0].position) == '--vary calm.weight="1/frame":1:13'
+    assert [result.folder.is_dir() for result in (dies, divides)] == [True, False]
+    with Path("out/sweep.csv").open() as file:
+        assert [row["folder"] for row in csv.DictReader(file)] == [dies.folder.name, ""]
 
 
 def test_resuming_does_what_is_left_and_only_that(graph):
@@ -322,6 +334,24 @@ def test_nodes_of_files_are_known_where_variations_are_rendered(tmp_path, monkey
     sweep = Sweep.plan(graph, {"plain.value": [0, 1]}, node_files=["mine.py"])
     results = sweep.run("out", executor=Here())
     assert [Image.open(result.picture).getpixel((0, 0)) for result in results] == [(0, 0, 0), (255, 255, 255)]
+
+
+def test_what_a_node_warns_of_is_told_at_its_place_in_the_users_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(
+        "import torch\n"
+        "from pytti_graph import Image, Report, node\n\n\n"
+        '@node("mine.plain")\n'
+        "def plain(report: Report, size: int = 8) -> Image:\n"
+        '    """A picture of one value."""\n'
+        '    report.warn("rather small", argument="size")\n'
+        "    return torch.zeros(1, 3, size, size)\n"
+    )
+    text = "pytti_graph: 1\nnodes:\n  plain: {type: mine.plain, size: 4}\n  out: {type: write.frames, image: plain}\n"
+    graph, told = Graph.parse(text, "mine.yaml", registry=with_files(installed(), [Path("mine.py")])), []
+    Sweep.plan(graph, {"seed": [1]}, node_files=["mine.py"]).run("out", executor=Here(), on_event=told.append)
+    problems = [str(event.problem) for event in told if isinstance(event, Noted)]
+    assert problems == ["mine.yaml:3:35: warning: plain: rather small"]
 
 
 def test_an_executor_that_gives_up_loses_nothing(graph):
@@ -573,6 +603,29 @@ def test_a_process_that_is_killed_harms_no_other_variation(graph):
     assert "memory" in results[0].problems[0].hint
     assert json.loads((results[1].folder / "run.json").read_text())["threads"] == 1
     assert not children()
+
+
+@pytest.mark.slow
+def test_a_node_that_raises_what_ctrl_c_raises_only_fails(tmp_path, monkeypatch, capfd):
+    """In a process that hears no Ctrl-C. Nobody sees a trace who did not ask for it, and the next variation goes on."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(
+        "import torch\n"
+        "from pytti_graph import Image, node\n\n\n"
+        '@node("mine.plain")\n'
+        "def plain(stops: bool = False) -> Image:\n"
+        '    """A picture of one value."""\n'
+        "    if stops:\n"
+        "        raise KeyboardInterrupt\n"
+        "    return torch.zeros(1, 3, 8, 8)\n"
+    )
+    nodes = {"plain": {"type": "mine.plain"}, "out": {"type": "write.frames", "image": "plain"}}
+    graph = Graph.build({"nodes": nodes}, registry=with_files(installed(), [Path("mine.py")]))
+    results = Sweep.plan(graph, {"plain.stops": [True, False]}, node_files=["mine.py"]).run("out")
+    assert statuses(results) == ["failed", "finished"]
+    assert results[0].problems[0].message == "a node raised KeyboardInterrupt"
+    assert 'mine.py", line 9, in plain' in results[0].trace
+    assert capfd.readouterr().err == ""
 
 
 def test_outcomes_of_bugs_are_told_as_bugs(tmp_path):

@@ -124,9 +124,23 @@ class GraphError(PyttiGraphError):
 
 
 class MissingError(PyttiGraphError):
-    """A plugin or a weights file that is needed and not there."""
+    """A plugin or a weights file that is needed and not there, or several."""
 
     exit_code = 4
+    _others: Sequence[Problem] = ()
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> MissingError:
+        """The error that carries one problem or more, one for each thing that is not there."""
+        first, *others = problems
+        error = cls(first.message, position=first.position, node=first.node, argument=first.argument, hint=first.hint)
+        error._others = tuple(others)
+        return error
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """Everything that is known to be missing, in the order of the file."""
+        return (self.problem, *self._others)
 
 
 class RenderError(PyttiGraphError):

@@ -27,7 +27,7 @@ _MEMORY_WORDS = ("out of memory", "can't allocate memory", "not enough memory", 
 
 
 def explain(
-    error: Exception, plan: Plan, call: Call, moment: Moment, begun: bool, plugin: Plugin | None
+    error: Exception | SystemExit, plan: Plan, call: Call, moment: Moment, begun: bool, plugin: Plugin | None
 ) -> PyttiGraphError:
     """The error to raise instead of `error`, which came out of `call` of a node that `plugin` offers."""
     node = plan.graph.nodes[call.node]
@@ -50,8 +50,8 @@ def explain(
         return _file_error(error, node, frame)
     prefix = f"{argument}: " if argument else ""
     lines = str(error).strip().splitlines()  # torch appends a trace of its own
-    first = lines[0] if lines else ""
-    text = first if isinstance(error, ValueError) else f"{type(error).__name__}: {first}"
+    kind = () if lines and isinstance(error, ValueError) else (type(error).__name__,)
+    text = ": ".join((*kind, *lines[:1]))
     whose = None if argument else culprit(error, plugin, node.spec.target.partition(":")[0])
     message = f"{prefix}{text}"
     return RenderError(message, frame=frame, step=step, position=place, node=node.id, argument=argument, hint=whose)

@@ -132,7 +132,7 @@ class Machine:
                 values[call[2]] = call[0](*call[1](values))
                 for slot in call[3]:
                     values[slot] = None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             assert call is not None
             raise self._explained(error, call.call) from error
 
@@ -141,10 +141,10 @@ class Machine:
         """Whatever goes wrong inside is the fault of this call."""
         try:
             yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._explained(error, call) from error
 
-    def _explained(self, error: Exception, call: Call) -> PyttiGraphError:
+    def _explained(self, error: Exception | SystemExit, call: Call) -> PyttiGraphError:
         plugin = self._registry.plugin_of(self.plan.graph.nodes[call.node].spec)
         return explain(error, self.plan, call, self.moment, self._begun, plugin)
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -261,10 +262,16 @@ def _work(connection: Connection, threads: int, gpu: str | None) -> None:
     if gpu is not None:
         os.environ[_VISIBLE] = gpu
     os.dup2(2, 1)  # the standard output belongs to the program that shows the results
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it cannot be kept from new processes
     inbox = _Inbox(connection)
     while True:
         task = inbox.task()
-        connection.send(render_task(task, report=connection.send, cancelled=inbox.stopped, threads=threads))
+        try:
+            outcome = render_task(task, report=connection.send, cancelled=inbox.stopped, threads=threads)
+        except KeyboardInterrupt:  # nobody's Ctrl-C is heard here
+            problem = Problem("a node raised KeyboardInterrupt", hint="-v prints where it happened")
+            outcome = Outcome(task.name, "failed", (problem,), traceback.format_exc())
+        connection.send(outcome)
 
 
 class _Inbox:

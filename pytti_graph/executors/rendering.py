@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytti_graph.core.blame import described
 from pytti_graph.core.errors import Interrupted, Problem, PyttiGraphError
 from pytti_graph.executors.tasks import Noted, Outcome, Progressed, Task, TaskEvent
 from pytti_graph.graph.outputs import GRAPH, RECORD
@@ -51,10 +52,9 @@ def render_task(
         return Outcome(task.name, "interrupted")
     except PyttiGraphError as error:
         return Outcome(task.name, "failed", tuple(error.problems), traceback.format_exc())
-    except Exception as error:
-        text = " ".join(str(error).split())
-        message = f"{type(error).__name__}: {text}" if text else type(error).__name__
-        problem = Problem(message, hint="this is a bug in pytti-graph or a plugin; -v prints where it happened")
+    except (Exception, SystemExit) as error:
+        hint = "this is a bug in pytti-graph or a plugin; -v prints where it happened"
+        problem = Problem(described(error), hint=hint)
         return Outcome(task.name, "failed", (problem,), traceback.format_exc())
     return Outcome(task.name, "finished")
 

@@ -13,6 +13,7 @@ from typing import Any
 from pytti_graph.api import Graph
 from pytti_graph.core.errors import GraphError, Problem, UsageError
 from pytti_graph.graph.document import value_of
+from pytti_graph.graph.outputs import GRAPH
 from pytti_graph.graph.scalars import flow
 from pytti_graph.graph.values import Value
 from pytti_graph.sweeps.vary import Axes
@@ -50,6 +51,15 @@ class Variation:
     def settings(self) -> list[str]:
         """What makes it different, as `--set` takes it."""
         return _settings(self.values)
+
+    def placed(self, problem: Problem) -> Problem:
+        """What a rendering of it tells, at its place in the user's graph and not in the one that was written for it."""
+        place = problem.position
+        if place is None or Path(place.file).name != GRAPH:
+            return problem
+        node = self.graph.checked.nodes.get(problem.node or "")
+        place = None if node is None else node.places.get(problem.argument or "") or node.position
+        return next(_from_vary([replace(problem, position=place)], self.settings))
 
 
 def _label(values: Mapping[str, Any]) -> str:

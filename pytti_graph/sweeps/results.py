@@ -178,6 +178,6 @@ def as_csv(results: Sequence[Result]) -> str:
         values = [written(value) for value in result.variation.values.values()]
         numbers = [result.losses.get(name, "") for name in losses]
         problem = result.problems[0].message if result.problems else ""
-        name = result.variation.name
-        table.writerow([result.variation.number, *values, result.status, result.seconds, *numbers, name, problem])
+        folder = result.folder.name if result.folder.is_dir() else ""
+        table.writerow([result.variation.number, *values, result.status, result.seconds, *numbers, folder, problem])
     return text.getvalue()

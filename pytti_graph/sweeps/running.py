@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pytti_graph.core.blame import culprit, described
 from pytti_graph.core.errors import PyttiGraphError, RenderError, UsageError
 from pytti_graph.core.offers import Offer
 from pytti_graph.core.plugins import Plugin, imported, offers
-from pytti_graph.executors.tasks import Executor, Outcome, Task, TaskEvent
+from pytti_graph.executors.tasks import Executor, Noted, Outcome, Task, TaskEvent
 from pytti_graph.graph.document import dump
 from pytti_graph.jobs import portable
 from pytti_graph.sweeps.folder import SHEET, TABLE, SweepFolder
@@ -86,9 +87,20 @@ class Going:
         try:
             with contextlib.closing(executor.run(tasks, cancelled)) as events:
                 for event in events:
-                    on_event(self._noted(event) if isinstance(event, Outcome) else event)
+                    on_event(self._told(event))
         finally:
             self._write_overview()
+
+    def _told(self, event: TaskEvent) -> TaskEvent | Result:
+        """What listeners hear of an executor's event, with places in the user's graph."""
+        match event:
+            case Noted(name, problem):
+                return Noted(name, self.results[name].variation.placed(problem))
+            case Outcome(name, _, problems):
+                placed = tuple(map(self.results[name].variation.placed, problems))
+                return self._noted(replace(event, problems=placed))
+            case _:
+                return event
 
     def _noted(self, outcome: Outcome) -> Result:
         """Note how a variation ended, at once: nobody knows what comes next."""

@@ -331,6 +331,16 @@ def test_a_node_of_a_file_that_fails_names_the_file(cli, beside):
     assert "; raised in nodes/bright.py:7\n" in cli("run", "light.yaml", "-q", "--nodes", "nodes").err
 
 
+@pytest.mark.parametrize(("raised", "told"), [("SystemExit(2)", "SystemExit: 2"), ("SystemExit", "SystemExit")])
+def test_a_node_that_leaves_the_program_fails_like_any_other(cli, beside, raised, told):
+    """With its place, for people and for programs."""
+    Path("nodes/bright.py").write_text(BRIGHT.replace("return (", f"raise {raised}\n    return ("))
+    message = f"light: {told} (frame 0, step 0); raised in nodes/bright.py:7\n"
+    assert cli("run", "light.yaml", "-q", "--nodes", "nodes").err == f"light.yaml:6:3: error: {message}"
+    outcome = cli("run", "light.yaml", "--json", "--nodes", "nodes")
+    assert (outcome.code, json.loads(outcome.out)["problems"][0]["node"]) == (1, "light")
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -105,7 +105,7 @@ def test_a_grid_as_a_user_types_it(cli, here):
     told = outcome.err.splitlines()
     assert told[0] == "error: 2 of 4 variations failed; what is finished is kept; 'resume' tries them again"
     assert told[1] == "1  seed=1 likeness.weight=1 if frame < 1 else 1e39"
-    assert "likeness: the loss is not a number any more (frame 1, step 0)" in told[2]
+    assert told[2].startswith("film.yaml:8:3: error: likeness: the loss is not a number any more (frame 1, step 0)")
     assert told[-1] == "  continue  pytti-graph resume sweeps/film-1"
     with Image.open("sweeps/film-1/sheet.png") as sheet:
         assert sheet.width < sheet.height, "two in a row, with captions"

@@ -25,6 +25,24 @@ def test_what_is_missing_is_named_with_what_to_type():
     )
 
 
+def test_all_that_is_missing_is_told_at_once():
+    with pytest.raises(MissingError) as caught:
+        Graph.parse(GRAPH.format("[pytti-graph>=5, torch, pytti-graph-moonlight]"), "g.yaml").plan()
+    assert str(caught.value).splitlines() == [
+        "g.yaml:2:12: error: this graph needs pytti-graph>=5, and 0.1.0 is installed; "
+        "type: pip install 'pytti-graph>=5'",
+        "g.yaml:2:35: error: pytti-graph-moonlight is not installed; type: pip install 'pytti-graph-moonlight'",
+    ]
+
+
+def test_what_is_needed_elsewhere_only_need_not_be_here():
+    """A condition as pip knows it."""
+    entry = "pytti-graph-moonlight; python_version {} '3'"
+    Graph.parse(GRAPH.format(f'["{entry.format("<")}"]')).plan()
+    with pytest.raises(MissingError, match="pytti-graph-moonlight is not installed"):
+        Graph.parse(GRAPH.format(f'["{entry.format(">=")}"]')).plan()
+
+
 def test_another_version_is_refused():
     with pytest.raises(MissingError, match=r"this graph needs pytti-graph>=99, and 0\.1\.0 is installed"):
         Graph.parse(GRAPH.format("[pytti-graph>=99]")).plan()
@@ -34,3 +52,9 @@ def test_another_version_is_refused():
 def test_what_is_no_requirement_is_refused(requires):
     with pytest.raises(GraphError, match="requires"):
         Graph.parse(GRAPH.format(requires)).plan()
+
+
+def test_all_that_is_no_requirement_is_told_at_once():
+    with pytest.raises(GraphError) as caught:
+        Graph.parse(GRAPH.format("[a b, torch, 12]"), "g.yaml").plan()
+    assert [str(problem.position) for problem in caught.value.problems] == ["g.yaml:2:12", "g.yaml:2:24"]

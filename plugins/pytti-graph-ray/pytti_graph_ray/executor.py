@@ -10,12 +10,13 @@ import os
 import re
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from multiprocessing import get_context, resource_tracker
 from pathlib import Path
 from typing import Any
 
-from pytti_graph import Outcome, Problem, RenderError, Task, TaskEvent
+from pytti_graph import Noted, Outcome, Problem, RenderError, Task, TaskEvent
 from pytti_graph_ray.options import Options
 
 NAME = "pytti-graph-ray"
@@ -26,6 +27,8 @@ RESUME = "what is finished is kept; when the cluster is back, 'pytti-graph resum
 _TOLD = re.compile(r"\] (?:\w+\.\w+:\d+: )?(\S.*?)(?:\. |\.?$)")
 _POLL = 0.2
 _PATIENCE = 10.0
+_TOLD_AFTER, _GIVEN_UP_AFTER = 5.0, 60.0
+"""Seconds without an answer from a cluster that is not started here; Ray itself would try for a quarter of an hour."""
 
 
 class Ray:
@@ -59,6 +62,7 @@ class _Driver:
         os.close(handle)
         self._log, self._left = Path(log), {task.name for task in tasks}
         self._address, self._connected = options.address, False
+        self._begin, self._told = time.monotonic(), False
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         from pytti_graph_ray.driver import drive
@@ -72,7 +76,10 @@ class _Driver:
         """What happens; raises `RenderError` if the cluster is lost, or cannot be reached."""
         stopping = False
         while True:
+            yield from self._missed()
             if not stopping and cancelled():
+                if not self._connected:
+                    return  # nothing has begun, and whoever waits for an answer hears nothing else
                 stopping = True
                 with contextlib.suppress(OSError):
                     self._connection.send(STOP)
@@ -93,10 +100,29 @@ class _Driver:
                 self._left.discard(heard.task)
             yield heard
 
+    @property
+    def _is_called(self) -> bool:
+        """A cluster that is somewhere else has not answered yet."""
+        return not self._connected and self._address != "local"
+
+    def _missed(self) -> Iterator[TaskEvent]:
+        """Says once that no cluster answers, and in the end raises `RenderError`."""
+        waited = time.monotonic() - self._begin if self._is_called else 0.0
+        if waited > _GIVEN_UP_AFTER:
+            raise self._unanswered()
+        if waited > _TOLD_AFTER and not self._told:
+            self._told = True
+            message = f"{NAME}: no Ray cluster answers at '{self._address}' yet"
+            hint = f"it has {_GIVEN_UP_AFTER:g} seconds in all; Ctrl-C stops waiting"
+            yield Noted(min(self._left), Problem(message, hint=hint, severity="warning"))
+
+    def _unanswered(self) -> RenderError:
+        return RenderError(f"{NAME}: no Ray cluster answers at '{self._address}'", hint=WHERE)
+
     def _lost(self) -> RenderError:
         self._process.join(_PATIENCE)
         if not self._connected:
-            return RenderError(f"{NAME}: no Ray cluster answers at '{self._address}'", hint=WHERE)
+            return self._unanswered()
         return lost(len(self._left), self._last_words())
 
     def _last_words(self) -> str:
@@ -108,7 +134,8 @@ class _Driver:
     def end(self) -> None:
         """Leave the cluster; what is running there is ended."""
         self._connection.close()
-        self._process.join(_PATIENCE)
+        if not self._is_called:
+            self._process.join(_PATIENCE)
         self._process.kill()
         self._process.join()
         self._log.unlink(missing_ok=True)

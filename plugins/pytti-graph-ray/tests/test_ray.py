@@ -5,9 +5,11 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -236,6 +238,44 @@ def test_no_cluster(graph, tmp_path, impatient):
     sweep = Sweep.plan(graph, {"seed": [1]}, allow_paths=[tmp_path / "pictures"])
     with pytest.raises(RenderError, match="pytti-graph-ray: no Ray cluster"):
         sweep.run("out", executor=Ray(None, {"address": "127.0.0.1:1"}))
+    assert statuses(sweep.results()) == ["waiting"]
+
+
+@pytest.fixture
+def silent():
+    """An address where somebody listens, and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.slow
+def test_a_cluster_that_does_not_answer_is_not_waited_for_for_ever(graph, tmp_path, silent, monkeypatch):
+    """A line says what is waited for; then there is an error, much sooner than Ray's."""
+    monkeypatch.setattr("pytti_graph_ray.executor._TOLD_AFTER", 1.0)
+    monkeypatch.setattr("pytti_graph_ray.executor._GIVEN_UP_AFTER", 8.0)
+    sweep, told, begin = Sweep.plan(graph, {"seed": [1, 2]}, allow_paths=[tmp_path / "pictures"]), [], time.monotonic()
+    with pytest.raises(RenderError, match=f"pytti-graph-ray: no Ray cluster answers at '{silent}'") as caught:
+        sweep.run("out", executor=Ray(None, {"address": silent}), on_event=told.append)
+    assert time.monotonic() - begin < 16
+    assert "'ray status'" in caught.value.problem.hint
+    (note,) = told
+    assert f"no Ray cluster answers at '{silent}' yet; it has 8 seconds" in str(note.problem)
+    assert statuses(sweep.results()) == ["waiting", "waiting"]
+
+
+@pytest.mark.slow
+def test_stopping_ends_the_wait_for_a_cluster(graph, tmp_path, silent, monkeypatch):
+    """At the first Ctrl-C."""
+    monkeypatch.setattr("pytti_graph_ray.executor._TOLD_AFTER", 1.0)
+    sweep, told = Sweep.plan(graph, {"seed": [1]}, allow_paths=[tmp_path / "pictures"]), []
+    with pytest.raises(Interrupted, match="0 of 1 variations are finished"):
+        sweep.run(
+            *("out",),
+            executor=Ray(None, {"address": silent}),
+            on_event=lambda event: told.append(time.monotonic()),
+            cancelled=lambda: bool(told),
+        )
+    assert time.monotonic() - told[0] < 5
     assert statuses(sweep.results()) == ["waiting"]
 
 

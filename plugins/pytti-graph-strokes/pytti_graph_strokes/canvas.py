@@ -44,7 +44,7 @@ class Canvas:
         length: How long strokes are, in their widths; 1 makes dots.
         opacity: How opaque strokes are at the beginning; less is like watercolour.
         saturation: How fast colours become strong, beside light and dark; 1 is vivid.
-        paper: Colour of the paper, by name (ivory) or code ('#f4ecdf').
+        paper: Colour of the paper, by name (ivory) or code ('#f4ecdf'); it is opaque.
         start: A picture to paint (fitted to the size), instead of strokes all over the place.
         warp: How the strokes move from frame to frame. Those that leave the picture come back where it has become
             empty, in the colour found there.

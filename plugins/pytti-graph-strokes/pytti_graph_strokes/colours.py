@@ -28,12 +28,16 @@ def basis(saturation: float, like: Tensor) -> Tensor:
 
 
 def paper_colour(text: str) -> tuple[float, ...]:
-    """A colour [3], 0..1, from its name or code; raises UsageError."""
+    """A colour [3], 0..1, from its name or code; raises UsageError, also if one can see through it."""
     try:
-        return tuple(level / 255 for level in ImageColor.getrgb(text)[:3])
+        red, green, blue, *alpha = ImageColor.getrgb(text)
     except ValueError:
         hint = "write a name such as ivory, or a code such as '#f4ecdf'"
         raise UsageError(f"'{text}' is not a colour", argument="paper", hint=hint) from None
+    if alpha not in ([], [255]):
+        hint = f"write '#{red:02x}{green:02x}{blue:02x}'"
+        raise UsageError(f"'{text}' is transparent, which paper cannot be", argument="paper", hint=hint)
+    return red / 255, green / 255, blue / 255
 
 
 def fitted(strokes: Strokes, picture: Tensor) -> Tensor:

@@ -245,6 +245,15 @@ def test_a_paper_that_is_no_colour(make_canvas):
     assert caught.value.problem.argument == "paper"
 
 
+@pytest.mark.parametrize("paper", ["#ff000080", "#f008", "rgba(255, 0, 0, 128)"])
+def test_a_paper_that_one_can_see_through(make_canvas, paper):
+    """It is refused, since it would be painted as if it were opaque."""
+    with pytest.raises(UsageError, match="is transparent, which paper cannot be") as caught:
+        make_canvas(paper=paper)
+    assert (caught.value.problem.argument, caught.value.problem.hint) == ("paper", "write '#ff0000'")
+    assert make_canvas(paper="#ff0000ff").paper.tolist() == [1, 0, 0]
+
+
 def test_a_start_that_is_no_picture(make_canvas, stream):
     with pytest.raises(ValueError, match=r"\[1, 3, H, W\], not \[3, 8, 8\]"):
         make_canvas().start(torch.zeros(3, 8, 8), stream)
