@@ -17,10 +17,11 @@ from pytti_graph.core.nodes import MOVES, NUMBER, NodeSpec, Parameter
 from pytti_graph.core.plugins import Registry
 from pytti_graph.graph.binding import BindingError, Bound, Computed, Constant, bind, number
 from pytti_graph.graph.checked import CheckedGraph, CheckedNode, Use
-from pytti_graph.graph.document import Document, Entry, NodeText, Value
+from pytti_graph.graph.document import Document, NodeText, Value
 from pytti_graph.graph.outputs import output_clashes
 from pytti_graph.graph.ports import meant_port, with_ports
 from pytti_graph.graph.structure import loops, needed_by, sinks
+from pytti_graph.graph.unknown_arguments import unknown_argument
 from pytti_graph.graph.unknown_types import unknown_type
 
 __all__ = ["CLOCK_ARGUMENTS", "CheckedGraph", "CheckedNode", "Use", "check", "in_file_order", "output_problem"]
@@ -124,7 +125,7 @@ def _node(
     before = len(problems)
     for entry in text.arguments.values():
         if spec.parameter(entry.key) is None:
-            problems.append(_unknown_argument(text, spec, entry))
+            problems.append(unknown_argument(text, spec, entry))
     arguments: dict[str, Bound] = {}
     for parameter in spec.parameters:
         try:
@@ -175,14 +176,6 @@ def _default(parameter: Parameter, variables: Mapping[str, Any]) -> Bound:
     if isinstance(parameter.type, ReferenceType):
         raise BindingError("missing argument", None)
     return bind(parameter.type, Value(parameter.default, None), variables)
-
-
-def _unknown_argument(text: NodeText, spec: NodeSpec, entry: Entry) -> Problem:
-    known = [parameter.name for parameter in spec.parameters]
-    hint = did_you_mean(entry.key, known)
-    if hint is None:
-        hint = f"it takes {', '.join(known)}" if known else "it takes no arguments"
-    return Problem(f"unknown argument '{entry.key}' ({spec.type})", entry.position, text.id, entry.key, hint)
 
 
 def _wrong_references(node: CheckedNode, nodes: Mapping[str, CheckedNode], document: Document) -> Iterator[Problem]:

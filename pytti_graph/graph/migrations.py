@@ -11,6 +11,7 @@ from pytti_graph.core.errors import GraphError, Problem
 from pytti_graph.core.nodes import NodeSpec
 from pytti_graph.core.plugins import Registry
 from pytti_graph.graph.document import Document, Entry, NodeText, value_of
+from pytti_graph.graph.unknown_arguments import unknown_argument
 
 
 def migrate(document: Document, registry: Registry) -> tuple[Document, list[Problem]]:
@@ -60,22 +61,32 @@ def _node(
 
 def _recognised(node: NodeText, spec: NodeSpec, registry: Registry, warnings: list[Problem]) -> NodeText:
     """A node without a version: if it has unknown arguments, the newest former version that explains them."""
-    if not _unknown(node, spec):
+    unknown = _unknown(node, spec)
+    if not unknown:
         return node
+    failures: list[Problem] = []
     for former in reversed(spec.migrations):
         told: list[Problem] = []
         try:
             migrated = _brought_forward(node, spec, former, registry, told)
-        except GraphError:
+        except GraphError as error:
+            failures.append(error.problem)
             continue
         if not _unknown(migrated, spec):
             warnings.extend(told)
             return migrated
+    if failures:
+        raise GraphError([_perhaps_former(unknown_argument(node, spec, entry), failures[0]) for entry in unknown])
     return node
 
 
-def _unknown(node: NodeText, spec: NodeSpec) -> list[str]:
-    return [name for name in node.arguments if spec.parameter(name) is None]
+def _perhaps_former(unknown: Problem, failure: Problem) -> Problem:
+    """An unknown argument that may be one of a former version, had its migration not failed."""
+    return replace(unknown, hint=f"{unknown.hint}; or, if the graph is older, {failure.message} ({failure.hint})")
+
+
+def _unknown(node: NodeText, spec: NodeSpec) -> list[Entry]:
+    return [entry for entry in node.arguments.values() if spec.parameter(entry.key) is None]
 
 
 def _brought_forward(
@@ -84,6 +95,9 @@ def _brought_forward(
     migrated = node
     for version in range(written, spec.version):
         migrated = _step(migrated, spec, version, registry)
+    if strange := [entry.key for entry in _unknown(migrated, spec) if entry.key not in node.arguments]:
+        error = TypeError(f"it gives '{strange[0]}', which version {spec.version} does not take")
+        raise _failure(node, spec, written, registry, error)
     if migrated is not node and (changes := _changes(node, migrated)):
         message = f"written for version {written} of {spec.type}, and read as version {spec.version}: {changes}"
         hint = "change the graph so"
@@ -104,12 +118,18 @@ def _step(node: NodeText, spec: NodeSpec, version: int, registry: Registry) -> N
         if not isinstance(after, Mapping):
             gives = "nothing" if after is None else f"a value of type {type(after).__name__}"
             raise TypeError(f"it gives {gives}, not the arguments of the next version")
+        if (odd := next((name for name in after if not isinstance(name, str)), None)) is not None:
+            raise TypeError(f"it gives an argument called {odd!r}; a name is a text")
         return replace(node, arguments=_entries(node, before, after))
     except (Exception, SystemExit) as error:
-        message = f"the migration of {spec.type} from version {version} failed: {described(error)}"
-        plugin = registry.plugin_of(spec)
-        hint = culprit(error, plugin, spec.target.partition(":")[0]) or f"this is a bug of {plugin or spec.type}"
-        raise GraphError([Problem(message, node.position, node.id, hint=hint)]) from error
+        raise _failure(node, spec, version, registry, error) from error
+
+
+def _failure(node: NodeText, spec: NodeSpec, version: int, registry: Registry, error: BaseException) -> GraphError:
+    message = f"the migration of {spec.type} from version {version} failed: {described(error)}"
+    plugin = registry.plugin_of(spec)
+    hint = culprit(error, plugin, spec.target.partition(":")[0]) or f"this is a bug of {plugin or spec.type}"
+    return GraphError([Problem(message, node.position, node.id, hint=hint)])
 
 
 def _entries(node: NodeText, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Entry]:

@@ -74,6 +74,24 @@ def test_an_argument_that_no_version_knows():
         graph(", levle: 0.3").check()
 
 
+def test_a_migration_that_fails_where_the_graph_does_not_say_its_version():
+    """The unknown argument may be a former one: the user learns of both."""
+    with pytest.raises(GraphError) as caught:
+        graph(", brightness: bright").check()
+    assert str(caught.value) == (
+        "old.yaml:3:29: error: lamp: unknown argument 'brightness' (value.light); it takes level, gain; "
+        "or, if the graph is older, the migration of value.light from version 1 failed: "
+        "TypeError: unsupported operand type(s) for /: 'str' and 'int' (this is a bug of value.light)"
+    )
+
+
+def test_an_unknown_argument_beside_a_former_one():
+    """It is the user's, though the migration passes it on."""
+    with pytest.raises(GraphError) as caught:
+        graph(", brightness: 80, levle: 0.3", "versions: {value.light: 1}\n").check()
+    assert caught.value.problem.message == "unknown argument 'levle' (value.light)"
+
+
 def test_what_is_brought_forward_keeps_its_place():
     """An error in a renamed argument points to where it stands."""
 
@@ -123,6 +141,9 @@ def test_a_migration_that_fails():
         (lambda arguments: 3, "it gives a value of type int, not the arguments of the next version"),
         (lambda arguments: {"x": object()}, "x: a object cannot stand in a graph"),
         (lambda arguments: {"x": [1, {"y": {2}}]}, "x.y: a set cannot stand in a graph"),
+        (lambda arguments: {"x": 1, 3: 4}, "it gives an argument called 3; a name is a text"),
+        (lambda arguments: {"y": 1}, "it gives 'y', which version 2 does not take"),
+        (lambda arguments: {"type": "value.even"}, "it gives 'type', which version 2 does not take"),
     ],
 )
 def test_a_migration_that_gives_no_arguments(given, words):
