@@ -21,6 +21,7 @@ from pytti_graph.core.arguments import (
     wire_of,
     without_none,
 )
+from pytti_graph.core.defaults import default_value
 
 Rate = Literal["once", "frame", "step"]
 DeclaredRate = Literal["once", "frame", "step", "timeline"]
@@ -177,8 +178,9 @@ def node(
             those of the next version. Graphs written for that version are brought forward with it.
 
     Raises:
-        TypeError: A parameter or the value has no annotation or one that cannot be used, the name is not `family.name`,
-            the version is no number, or a migration is not from a former version.
+        TypeError: A parameter or the value has no annotation or one that cannot be used, a parameter has a name that no
+            graph could write or a default that does not fit its type, the name is not `family.name`, the version is no
+            number, or a migration is not from a former version.
     """
     if not isinstance(type, str):
         raise TypeError("@node needs the name of the node: @node('family.name')")
@@ -245,15 +247,17 @@ class _Signature:
         return hints.get("return")
 
     def _add(self, parameter: inspect.Parameter, annotation: Any) -> None:
+        if parameter.name == "type" or not parameter.name.isascii():
+            why = "'type' says what a node is" if parameter.name == "type" else "write it with letters a-z"
+            raise TypeError(f"{self.type}: no graph could set a parameter '{parameter.name}': {why}")
         inner, optional = without_none(annotation)
+        required = parameter.default is parameter.empty
+        empty = required or (optional and parameter.default is None)
         try:
             kind = argument_type(inner)
+            default = None if empty else default_value(kind, parameter.default)
         except TypeError as error:
             raise TypeError(f"{self.type}: parameter '{parameter.name}': {error}") from None
-        required = parameter.default is parameter.empty
-        default = None if required else parameter.default
-        if isinstance(default, tuple):
-            default = list(default)
         known = self.parameters.get(parameter.name)
         if known is None:
             text = self.help.get(parameter.name, "")

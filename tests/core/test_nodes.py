@@ -1,6 +1,9 @@
 """A signature is a schema."""
 
+import inspect
 import json
+import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -213,6 +216,77 @@ def test_mistakes_of_authors_are_named():
 
     with pytest.raises(TypeError, match="decorate it"):
         spec_of(len)
+
+
+@pytest.mark.parametrize("name", ["type", "größe"])
+def test_a_parameter_that_no_graph_could_set(name):
+    """The author is told, since nobody else could do anything about it."""
+
+    def made(x: float = 1.0) -> float: ...
+
+    parameter = inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=1.0)
+    made.__signature__ = inspect.Signature([parameter])
+    made.__annotations__ = {name: float, "return": float}
+    with pytest.raises(TypeError, match=f"test.made: no graph could set a parameter '{name}'"):
+        node("test.made")(made)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "words"),
+    [
+        (Number, "abc", "'abc' is no number, and no formula of the clock alone"),
+        (Number, "2 +", "'2 +' is no formula"),
+        (Number, float("nan"), "nan is no number"),
+        (Number, True, "True is no number"),
+        (Number, object, "is no number"),
+        (Number, None, "None is no number"),
+        (int, 2.5, "2.5 is no whole number"),
+        (int, float("inf"), "inf is no whole number"),
+        (Annotated[float, Bounds(ge=1)], 0, "0 must be at least 1"),
+        (Annotated[float, Bounds(ge=1)], "1/2", "'1/2' must be at least 1"),
+        (Literal["a", "b"], "c", "'c' is none of 'a', 'b'"),
+        (Literal[1, 2], True, "True is none of 1, 2"),
+        (str, 3, "3 does not fit; its type is text"),
+        (bool, 1, "1 does not fit; its type is true or false"),
+        (list[str], "abc", "'abc' does not fit; its type is list of text"),
+        (list[float], [1.0, "x"], "'x' is no number"),
+        (dict[str, float], {1: 2.0}, "does not fit; its type is mapping to number"),
+        (Image, None, "None cannot be, since no node is in every graph; write '| None = None'"),
+        (Image | None, "canvas", "'canvas' cannot be"),
+    ],
+)
+def test_a_default_fits_its_type(annotation, default, words):
+    """Else it would be the user who is told of it."""
+
+    def made(level=default) -> float: ...
+
+    made.__annotations__["level"] = annotation
+    with pytest.raises(TypeError, match=re.escape(words)) as caught:
+        node("test.made")(made)
+    assert str(caught.value).startswith("test.made: parameter 'level': the default ")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "kept"),
+    [
+        (Number, float("inf"), float("inf")),
+        (Number, "2*t", "2*t"),
+        (int, 2, 2),
+        (tuple[float, float], (1, 2.5), [1, 2.5]),
+        (dict[str, list[str]], {"a": ("b",)}, {"a": ["b"]}),
+        (InputPath, Path("a", "b.png"), str(Path("a", "b.png"))),
+        (list[Loss], (), []),
+        (Image | None, None, None),
+        (Literal[1, "a"], 1, 1),
+    ],
+)
+def test_a_default_is_kept_as_a_graph_file_would_say_it(annotation, default, kept):
+    """Tuples are lists, and paths texts."""
+
+    def made(level=default) -> float: ...
+
+    made.__annotations__["level"] = annotation
+    assert spec_of(node("test.made")(made)).parameter("level").default == kept
 
 
 def test_perceptors_have_a_size():

@@ -77,6 +77,8 @@ def test_a_plugin_that_ends_python(site, installed):
         (f"{HOOK}    register('bad:gone')", "gone"),
         (offering("bad.node", "bad", x="x=1"), "parameter 'x' has no annotation"),
         (offering("bad.node", "bad", x="x: bytes"), "parameter 'x'"),
+        (offering("bad.node", "bad", x="x: float = object()"), "parameter 'x': the default <object object"),
+        (offering("bad.node", "bad", x="type: float = 1.0"), "no graph could set a parameter 'type'"),
         (offering("bad.node", "bad").replace("-> float", "-> bytes"), "not a type that a node can return"),
         (offering("Bad", "bad"), "not a node type name"),
         (offering("bad.node", "bad", x="x: 'Nmuber'"), "bad.node: an annotation names 'Nmuber'"),

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from pytti_graph import (
-    Bounds,
     Clock,
     Cutouts,
     Device,
@@ -276,18 +275,18 @@ def test_arguments_are_refused_with_their_name():
     assert "a parser raises TextSyntaxError" in message
 
 
-def test_arguments_have_defaults_within_their_bounds():
-    @node("value.low")
-    def low(value: Annotated[Number, Bounds(ge=1)] = 0.0) -> float:
-        """A number that is too low.
+def test_arguments_have_defaults_that_can_be_read():
+    @node("value.count")
+    def count(scenes: Annotated[str, TextParser("pytti_graph.core.scenes:parse_scenes")] = "a:b:c:d") -> float:
+        """A number.
 
         Args:
-            value: The number.
+            scenes: A text that its own parser refuses.
         """
-        return value
+        return 1.0
 
-    found = violations(low, allowed={"value.low": ["values", "deterministic", "graph"]})
-    assert "its own defaults (or the examples) are refused: value: must be at least 1" in only(found, "arguments")
+    found = violations(count, allowed={"value.count": ["values", "deterministic", "graph"]})
+    assert "its own defaults (or the examples) are refused: scenes: " in only(found, "arguments")
 
 
 # Random numbers
