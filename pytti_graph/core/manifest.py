@@ -1,7 +1,7 @@
 """What plugins offer, remembered between runs, so that they need not be imported to list or to check anything.
 
-A manifest is a JSON file for each entry point. It holds while no source file of the plugin's packages has changed, and
-is made anew by `inspection` otherwise: built-ins in this process, plugins in one of their own.
+A manifest is a JSON file for each entry point. It holds while no source file of the plugin's packages has changed, nor
+the manifest itself, and is made anew by `inspection` otherwise: built-ins in this process, plugins in one of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import platformdirs
 
@@ -106,7 +106,7 @@ class _Manifest:
         try:
             data = json.loads(self.path.read_text("utf-8"))
             self.contents = Contents.from_json(data["contents"])  # its key depends on what it is made of
-            holds = data["key"] == self.key()
+            holds = data["key"] == self.key(data["contents"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             holds = False
         if not holds:
@@ -121,7 +121,8 @@ class _Manifest:
         assert self.contents is not None
         if self.contents.failures or any(file.time >= since for root in self.roots for file in _files(root)):
             return
-        text = json.dumps({"key": self.key(), "contents": self.contents.to_json()}, indent=1)
+        contents = self.contents.to_json()
+        text = json.dumps({"key": self.key(contents), "contents": contents}, indent=1)
         with contextlib.suppress(OSError):
             path = self.path
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,9 +130,10 @@ class _Manifest:
             temporary.write_text(text, "utf-8")
             temporary.replace(path)
 
-    def key(self) -> str:
-        """A digest of the sources."""
+    def key(self, contents: dict[str, Any]) -> str:
+        """A digest of the sources, and of the contents as JSON data, which nobody else may have changed."""
         digest = hashlib.sha256(_core_state().encode())
+        digest.update(json.dumps(contents).encode())
         for root in self.roots:
             for file in _files(root):
                 digest.update(str(file).encode())

@@ -1,5 +1,6 @@
 """Plugins come one by one, and a broken one harms no other."""
 
+import json
 import subprocess
 import sys
 
@@ -312,6 +313,28 @@ def test_a_damaged_cache_only_costs_time(site, installed, tmp_path):
         assert "cached.node" in installed().specs
         for path in (tmp_path / "cache" / "manifests").glob("cached*.json"):
             path.write_text(damage)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda contents: contents["nodes"][0].update(type=None),
+        lambda contents: contents["nodes"][0].update(summary="Do harm."),
+        lambda contents: contents.update(nodes={}),
+        lambda contents: contents.update(targets=[None]),
+    ],
+)
+def test_a_cache_that_somebody_has_changed(site, installed, tmp_path, change):
+    """It is made anew."""
+    site.install("cached", offering("cached.node", "cached"))
+    assert "cached.node" in installed().specs
+    [path] = (tmp_path / "cache" / "manifests").glob("cached*.json")
+    kept = path.read_text()
+    data = json.loads(kept)
+    change(data["contents"])
+    path.write_text(json.dumps(data))
+    assert installed().specs["cached.node"].summary == "A node."
+    assert path.read_text() == kept
 
 
 def test_a_cache_that_cannot_be_written(site, installed, tmp_path):
