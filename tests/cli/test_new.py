@@ -185,7 +185,7 @@ def test_the_next_commands_are_printed(cli):
     assert "  pytti_graph_glow/nodes.py\n" in out
 
 
-@pytest.mark.parametrize("name", ["glow", "class", LONG])
+@pytest.mark.parametrize("name", ["glow", "class", "test", "test-card", LONG])
 def test_every_file_of_a_plugin_is_well_formed(cli, name):
     data = made(cli, "plugin", name)
     folder = Path(data["folder"])
@@ -289,6 +289,12 @@ def test_functions_have_no_name_that_means_something_else(cli, form):
         path = Path(made(cli, "node", f"{form}.{name}")["file"])
         assert list(with_files(Registry(), [path]).specs) == [f"{form}.{name}"]
         assert f"def {name}_(" in path.read_text()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_functions_are_not_taken_for_tests(cli, form):
+    path = Path(made(cli, "node", f"{form}.test_card")["file"])
+    assert "def node_test_card(" in path.read_text()
 
 
 def test_new_loss(cli):
