@@ -116,9 +116,12 @@ class _Refused(Exception):
 
 def _offered(plugin: Plugin, trying: Trying) -> Contents:
     """What a plugin registers through its hooks; of its other modules only those of commands and such are imported."""
-    _check_api(plugin.module)
+    path = source(plugin.module)
+    if path and path.endswith(".py"):
+        _check_api(_declared_api(path), path)  # before it is imported, which could fail with what explains nothing
     trying(plugin.module)
     module = EntryPoint(plugin.name, plugin.value, hooks.PROJECT).load()
+    _check_api(getattr(sys.modules[plugin.module], API_NAME, None), path)
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
     try:
@@ -159,10 +162,8 @@ def _target(text: object) -> str:
     raise TypeError(f"what is registered is written 'package.module:name', not {what}")
 
 
-def _check_api(module: str) -> None:
-    """Refuse a plugin for another API before importing it, since it would fail with something that explains nothing."""
-    path = source(module)
-    wanted = _declared_api(path) if path and path.endswith(".py") else None
+def _check_api(wanted: object, path: str | None) -> None:
+    """Refuse a plugin for another API; None if it does not say for which."""
     if wanted is None or wanted == hooks.API:
         return
     if not isinstance(wanted, int):

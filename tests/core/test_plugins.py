@@ -1,5 +1,6 @@
 """Plugins come one by one, and a broken one harms no other."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 
 from pytti_graph import MissingError, UsageError, node
-from pytti_graph.core import manifest, plugins
+from pytti_graph.core import hooks, manifest, plugins
 from pytti_graph.core.nodes import spec_of
 
 HOOK = "from pytti_graph import hookimpl, node\n@hookimpl\ndef pytti_graph_nodes(register):\n"
@@ -156,6 +157,21 @@ def test_a_plugin_for_another_api(site, installed, api, words):
     [failure] = only(installed(), "other").failures
     assert f"version {api} of the plugin API" in failure
     assert words in failure
+
+
+def test_another_api_that_only_the_running_module_tells(site, installed):
+    """What cannot be read without running it is looked at afterwards."""
+    site.install("other", f"NEWEST = 99\npytti_graph_api = NEWEST\n{offering('other.node', 'other')}")
+    [failure] = only(installed(), "other").failures
+    assert "version 99 of the plugin API" in failure
+    assert str(site.path("other")) in failure
+
+
+@pytest.mark.parametrize("plugin", ["imagenet", "strokes"])
+def test_our_own_plugins_say_their_api(plugin):
+    """They are models for others."""
+    module = importlib.import_module(f"pytti_graph_{plugin}")
+    assert module.pytti_graph_api == hooks.API
 
 
 def test_two_plugins_that_offer_one_type(site, installed):

@@ -2,6 +2,8 @@
 
 from pytti_graph import Register, hookimpl
 
+pytti_graph_api = 1
+
 
 @hookimpl
 def pytti_graph_nodes(register: Register) -> None:
