@@ -209,6 +209,18 @@ def test_the_distribution_says_what_it_needs_and_offers(cli):
     assert "test" in project["optional-dependencies"]
 
 
+def test_a_release_is_built_checked_and_published_as_the_readme_says(cli):
+    folder = Path(made(cli, "plugin", "glow")["folder"])
+    job = yaml.safe_load((folder / ".github/workflows/release.yml").read_text())["jobs"]["release"]
+    steps = [step.get("run") or step["uses"].partition("@")[0] for step in job["steps"]]
+    wanted = ["python -m build", "twine check --strict dist/*", "pypa/gh-action-pypi-publish"]
+    assert [step for step in steps if step in wanted] == wanted
+    assert job["permissions"]["id-token"] == "write", "PyPI knows the workflow by it"
+    publish = (folder / "README.md").read_text().partition("## Publish")[2]
+    assert f"environment `{job['environment']}`" in " ".join(publish.split())
+    assert "workflow `release.yml`" in publish
+
+
 @pytest.mark.parametrize("git", ["knows", "is silent", "is missing"])
 def test_the_licence_names_the_author_that_git_knows(cli, folder, monkeypatch, git):
     Path("config").write_text("[user]\nname = Ada Lovelace\n" if git == "knows" else "")
