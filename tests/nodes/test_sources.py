@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 
 from pytti_graph import UsageError
+from pytti_graph.nodes import sources
 from pytti_graph.nodes.sources import _scaled, image
 
 DEVICE = SimpleNamespace(torch=torch.device("cpu"), dtype=torch.float32)
@@ -152,7 +153,7 @@ def test_shrinking_averages(load):
 def test_shrinking_is_exact():
     """A pixel that covers three halves of pixels weighs them so."""
     old = torch.tensor([0.0, 0.3, 0.9]).expand(1, 3, 3, 3)
-    assert _scaled(old, 3, 2)[0, 0, 0].tolist() == pytest.approx([0.1, 0.7])
+    assert _scaled([old], 3, 3, 2)[0, 0, 0].tolist() == pytest.approx([0.1, 0.7])
 
 
 def test_shrinking_keeps_the_mean(load):
@@ -161,6 +162,56 @@ def test_shrinking_keeps_the_mean(load):
     read = load(Pillow.fromarray(noise), width=9, height=6)
     assert read.mean() == pytest.approx(noise.mean() / 255, abs=1e-4)
     assert 0 <= read.min() <= read.max() <= 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"max_side": 31},
+        {"width": 30, "height": 7},
+        {"width": 9, "height": 200, "fit": "stretch"},
+        {"width": 200, "height": 9, "fit": "stretch"},
+        {"width": 150},
+    ],
+)
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
+def test_strips_of_a_picture_are_one_picture(load, monkeypatch, arguments, mode):
+    """However few rows are read at a time, whether it shrinks or grows."""
+    levels = {"RGB": (60, 90, 3), "RGBA": (60, 90, 4), "I;16": (60, 90)}[mode]
+    kind, top = (np.uint16, 65536) if mode == "I;16" else (np.uint8, 256)
+    picture = Pillow.fromarray(np.random.default_rng(0).integers(0, top, levels, kind))
+    assert picture.mode == mode
+    whole = load(picture, **arguments)
+    monkeypatch.setattr(sources, "_STRIP", 640)
+    torch.testing.assert_close(load(picture, **arguments), whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "I;16"])
+def test_a_large_picture_is_never_all_floats(load, monkeypatch, mode):
+    """They would need many times the memory of its levels."""
+    seen, composited = [], sources._composited
+
+    def watched(strip, background):
+        seen.append(strip.width * strip.height)
+        return composited(strip, background)
+
+    monkeypatch.setattr(sources, "_composited", watched)
+    assert load(Pillow.new(mode, (1500, 2000)), width=3).shape == (1, 3, 4, 3)
+    assert sum(seen) == 1500 * 2000
+    assert max(seen) <= sources._STRIP
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.tif", "a.png"])
+def test_animations_of_every_kind_are_read_upright(load, name):
+    """Their first picture, after the file is closed."""
+    first = Pillow.fromarray(np.repeat(np.arange(0, 240, 15, dtype=np.uint8), 16).reshape(16, 16).T.copy())
+    exif = Pillow.Exif()
+    exif[0x0112] = 3
+    options = {"save_all": True, "append_images": [solid("L", 200, (16, 16))]}
+    read = load(first, name, options | ({} if name == "a.gif" else {"exif": exif}))
+    steps = read[0, 0, 8].diff()
+    assert (steps > 0).all() if name == "a.gif" else (steps < 0).all()
 
 
 def test_the_first_picture_of_an_animation(load):
@@ -233,6 +284,18 @@ def test_large_pictures_are_refused_before_they_are_decoded(load, monkeypatch):
     monkeypatch.setattr("pytti_graph.core.picture_files._MAX_PIXELS", 10)
     with pytest.raises(UsageError, match="too large: 8 x 4"):
         load(solid("L", 0, (8, 4)))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_photograph_above_the_limit_is_decoded_at_half_its_size(load, monkeypatch, mode):
+    """As JPEG can be; its colours and its shape stay."""
+    monkeypatch.setattr("pytti_graph.core.picture_files._MAX_PIXELS", 3_000)
+    assert load(solid(mode, 0, (81, 121)), "a.jpg").shape == (1, 3, 61, 41)
+    ramp = np.repeat(np.arange(0, 240, 3, dtype=np.uint8), 80).reshape(80, 80).T.copy()
+    read = load(Pillow.fromarray(ramp), "a.jpg", width=20)
+    assert (read[0, 0, 10] * 255 - torch.arange(4.5, 240, 12)).abs().max() < 4
+    with pytest.raises(UsageError, match="too large: 200 x 200 pixels"):
+        load(solid(mode, 0, (200, 200)), "a.jpg")
 
 
 @pytest.mark.parametrize("side", [10_000, 30_000, 2**31 - 1])
