@@ -15,7 +15,7 @@ _MAX_PIXELS = 80_000_000
 
 
 def opened(path: Path) -> Pillow.Image:
-    """The decoded picture, upright.
+    """The decoded picture, upright; a JPEG that has too many pixels is decoded at half its width and height.
 
     Raises:
         UsageError: It is not a picture that can be read, or has too many pixels.

@@ -15,7 +15,9 @@ from torch import Tensor
 from pytti_graph import Bounds, Device, Image, Integer, PicturePath, UsageError, node
 from pytti_graph.core.picture_files import opened
 
-Side = Annotated[Integer, Bounds(ge=1, le=16384, unit="px", draft=0.5)]
+LONGEST = 16384
+"""The longest side that can be asked for, in pixels."""
+Side = Annotated[Integer, Bounds(ge=1, le=LONGEST, unit="px", draft=0.5)]
 
 _GREY_16 = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _STRIP = 1_000_000
@@ -29,7 +31,7 @@ def image(
     width: Side | None = None,
     height: Side | None = None,
     fit: Literal["crop", "stretch"] = "crop",
-    max_side: Annotated[Integer, Bounds(ge=1, le=16384, unit="px")] = 4096,
+    max_side: Annotated[Integer, Bounds(ge=1, le=LONGEST, unit="px")] = 4096,
     background: str = "black",
 ) -> Image:
     """Read a picture, to start from or to compare with.
@@ -43,7 +45,8 @@ def image(
         width: Make it this wide. Given alone, the height follows.
         height: Make it this high. Given alone, the width follows.
         fit: What happens if width and height give another shape: crop what sticks out at both sides, or stretch.
-        max_side: A larger picture is made smaller until its longer side has this many pixels.
+        max_side: A larger picture is made smaller until its longer side has this many pixels. If width or height is
+            given, that side is as given, and one that follows may have at most this many.
         background: What shows through transparent places: a name ("white") or "#rrggbb".
     """
     picture, behind = opened(path), colour(background)
@@ -125,17 +128,40 @@ def _fitted(
 ) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
     """Which part of a picture is used (left, top, right, bottom), and the height and width that it gets."""
     rows, columns = old_height, old_width
-    if width is None and height is None:
-        scale = min(1.0, max_side / max(old_height, old_width))
-        width, height = round(old_width * scale), round(old_height * scale)
-    elif width is None or height is None:
-        scale = width / old_width if width is not None else (height or 1) / old_height
-        width, height = width or round(old_width * scale), height or round(old_height * scale)
-    elif fit == "crop":
+    if fit == "crop" and width is not None and height is not None:
         scale = max(width / old_width, height / old_height)
         rows, columns = max(round(min(old_height, height / scale)), 1), max(round(min(old_width, width / scale)), 1)
+    new_width, new_height = sides(old_width, old_height, width, height, max_side)
     left, top = (old_width - columns) // 2, (old_height - rows) // 2
-    return (left, top, left + columns, top + rows), (max(height, 1), max(width, 1))
+    return (left, top, left + columns, top + rows), (new_height, new_width)
+
+
+def sides(old_width: int, old_height: int, width: int | None, height: int | None, max_side: int) -> tuple[int, int]:
+    """Width and height that a picture gets; the arguments are those of `source.image`.
+
+    Raises:
+        UsageError: The side that follows from the other is longer than `max_side`.
+    """
+    if width is not None and height is not None:
+        return width, height
+    if width is not None:
+        return width, _following(old_height * width / old_width, "height", "width", width, max_side)
+    if height is not None:
+        return _following(old_width * height / old_height, "width", "height", height, max_side), height
+    scale = min(1.0, max_side / max(old_width, old_height))
+    return max(round(old_width * scale), 1), max(round(old_height * scale), 1)
+
+
+def _following(length: float, name: str, given: str, side: int, max_side: int) -> int:
+    """The side that was not given, if it is not too long."""
+    pixels = max(round(length), 1)
+    if pixels > max_side:
+        message = f"with a {given} of {side} px this picture has a {name} of {pixels} px, above max_side ({max_side})"
+        hint = f"make the {given} smaller, or give the {name} too"
+        if pixels <= LONGEST:
+            hint = f"make the {given} smaller, give the {name} too, or write max_side: {pixels}"
+        raise UsageError(message, argument=given, hint=hint)
+    return pixels
 
 
 def _scaled(strips: Iterable[Tensor], rows: int, height: int, width: int) -> Tensor:

@@ -127,11 +127,45 @@ def test_a_broken_profile_is_ignored(load):
         ((4, 8), {"max_side": 100}, (8, 4)),
         ((1, 300), {"width": 1, "height": 1}, (1, 1)),
         ((1, 300), {"max_side": 30}, (30, 1)),
+        ((300, 1), {"width": 30, "max_side": 30}, (1, 30)),
+        ((8, 4), {"width": 20, "max_side": 10}, (10, 20)),
+        ((8, 4), {"width": 20, "height": 20, "max_side": 10}, (20, 20)),
     ],
 )
 def test_sizes(load, size, arguments, expected):
     """Given, followed or bounded."""
     assert load(solid("RGB", (9, 9, 9), size), **arguments).shape[2:] == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "arguments", "message", "hint"),
+    [
+        (
+            (32, 24),
+            {"width": 2000, "max_side": 100},
+            "with a width of 2000 px this picture has a height of 1500 px, above max_side (100)",
+            "make the width smaller, give the height too, or write max_side: 1500",
+        ),
+        (
+            (300, 2),
+            {"height": 64},
+            "with a height of 64 px this picture has a width of 9600 px, above max_side (4096)",
+            "make the height smaller, give the width too, or write max_side: 9600",
+        ),
+        (
+            (2, 300),
+            {"width": 4000},
+            "with a width of 4000 px this picture has a height of 600000 px, above max_side (4096)",
+            "make the width smaller, or give the height too",
+        ),
+    ],
+)
+def test_a_side_that_follows_is_bounded(load, size, arguments, message, hint):
+    """A long picture would fill the memory."""
+    with pytest.raises(UsageError) as caught:
+        load(solid("L", 9, size), **arguments)
+    problem = caught.value.problem
+    assert (problem.message, problem.hint, problem.argument) == (message, hint, next(iter(arguments)))
 
 
 def test_cropping_keeps_the_middle_and_stretching_keeps_all(load):
