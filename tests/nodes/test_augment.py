@@ -259,6 +259,14 @@ def test_erased_areas_can_be_chosen(stream):
         erasing.erase(plain(torch.zeros(1, 3, 8, 8)), stream, smallest=0.5, largest=0.2)
 
 
+@pytest.mark.parametrize(("smallest", "largest"), [(1, 1), (0.5, 0.5), (0.7, 0.9), (0, 0.02), (0, 0)])
+def test_no_more_and_no_less_is_erased_than_asked_for(stream, smallest, largest):
+    """To a pixel's width, though a large area leaves no room for a long rectangle."""
+    area = (1 - erasing.erasures(stream, MANY, 64, 1.0, smallest, largest)).mean((1, 2, 3))
+    assert smallest - 2 / 64 <= area.min() <= area.max() <= largest + 2 / 64
+    assert float(area.mean()) == pytest.approx((smallest + largest) / 2, abs=0.005)
+
+
 @pytest.mark.parametrize(
     "augment",
     [
