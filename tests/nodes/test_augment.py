@@ -70,6 +70,15 @@ def test_tilts(stream):
     assert stats.kstest(inwards.flatten() / 0.2, "uniform").pvalue > 0.001
 
 
+def test_no_tilt_brings_the_horizon_into_view(stream):
+    """Beyond it a crop would show the picture a second time, upside down."""
+    most = geometry.Distortion.__metadata__[0].le
+    extremes = 1 - most * torch.cartesian_prod(*[torch.tensor([0.0, 0.5, 1.0])] * 8).view(-1, 4, 2)
+    matrices = torch.cat([geometry.square_from(extremes), geometry.tilts(stream, MANY, 1.0, most)])
+    corners = torch.tensor([[-1.0, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]])
+    assert (matrices @ corners.T)[:, 2].min() > 0.05
+
+
 def test_colours(stream):
     matrices = colours.colour_matrices(stream, MANY, 0.7, 0.01, 0.01)
     assert ((matrices - torch.eye(3)).abs().amax((1, 2)) > 1e-6).double().mean() == pytest.approx(0.7, abs=0.03)
