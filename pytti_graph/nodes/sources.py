@@ -78,12 +78,12 @@ def _strips(
 def _composited(picture: Pillow.Image, background: tuple[float, float, float]) -> Tensor:
     """[3, H, W], sRGB 0..1, with the background behind transparent places."""
     if picture.mode == "F" or picture.mode in _GREY_16:
-        return _deep_grey(picture).expand(3, -1, -1)
-    alpha = picture.convert("RGBA").getchannel("A") if picture.has_transparency_data else None
-    colours = _levels(_srgb(picture)).permute(2, 0, 1)
-    if alpha is None:
+        colours, opacity = _deep_grey(picture).expand(3, -1, -1), _opaque_levels(picture)
+    else:
+        colours = _levels(_srgb(picture)).permute(2, 0, 1)
+        opacity = _levels(picture.convert("RGBA").getchannel("A")) if picture.has_transparency_data else None
+    if opacity is None:
         return colours
-    opacity = _levels(alpha)
     return torch.lerp(torch.tensor(background).view(3, 1, 1), colours, opacity)
 
 
@@ -93,6 +93,12 @@ def _deep_grey(picture: Pillow.Image) -> Tensor:
     if picture.mode != "F":
         levels /= 65535
     return levels.nan_to_num(0).clamp(0, 1)
+
+
+def _opaque_levels(picture: Pillow.Image) -> Tensor | None:
+    """[H, W], 0 where a grey picture with 16-bit levels has the one level that is transparent, and 1 elsewhere."""
+    level = picture.info.get("transparency")
+    return None if level is None else torch.from_numpy(np.asarray(picture) != level).float()
 
 
 def _levels(picture: Pillow.Image) -> Tensor:

@@ -89,6 +89,16 @@ def test_a_palette_may_be_transparent(load):
     assert colour(load(picture, "a.gif", {"transparency": 0}, background="white")) == [255, 255, 255]
 
 
+@pytest.mark.parametrize(("mode", "levels"), [("I;16", (0, 255, 65535)), ("L", (0, 1, 255))])
+def test_a_grey_may_be_transparent(load, mode, levels):
+    """One level of a PNG, of 16 bits as of 8, and no other."""
+    pixels = np.array([levels], np.uint16 if mode == "I;16" else np.uint8)
+    picture = Pillow.fromarray(pixels)
+    assert picture.mode == mode
+    read = load(picture, save={"transparency": levels[1]}, background="#ff0000")
+    assert read[0, :, 0].T.tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 1]]
+
+
 def test_cameras_are_held_upright(load):
     """The EXIF orientation is applied."""
     exif = Pillow.Exif()
