@@ -18,7 +18,7 @@ _SHIFT = 0.1
 """How far a view of the whole picture sticks out at most, as a part of its side, so that it stays one."""
 
 
-@node("cutout.smart")
+@node("cutout.smart", either=("size", "perceptor"))
 def smart(
     image: Image,
     stream: Stream,
