@@ -100,6 +100,7 @@ class NodeSpec:
         optimiser: It moves parameters.
         random: Its `forward` draws random numbers.
         detached: Arguments through which no gradient flows back.
+        either: Arguments of which a graph must give at least one.
         version: Version of the node's arguments.
         migrations: The versions that arguments can be brought forward from, each to the next.
     """
@@ -118,6 +119,7 @@ class NodeSpec:
     optimiser: bool = False
     random: bool = False
     detached: tuple[str, ...] = ()
+    either: tuple[str, ...] = ()
     version: int = 1
     migrations: tuple[int, ...] = ()
 
@@ -148,7 +150,7 @@ class NodeSpec:
         """The inverse of `to_json`."""
         parameters = tuple(Parameter(**{**entry, "type": from_json(entry["type"])}) for entry in data["parameters"])
         phases = tuple(Phase(entry["name"], tuple(entry["parameters"]), entry["injected"]) for entry in data["phases"])
-        lists = {name: tuple(data[name]) for name in ("detached", "migrations")}
+        lists = {name: tuple(data[name]) for name in ("detached", "either", "migrations")}
         return cls(**{**data, "parameters": parameters, "phases": phases, **lists})
 
 
@@ -157,6 +159,7 @@ def node(
     *,
     rate: DeclaredRate | None = None,
     detached: Sequence[str] = (),
+    either: Sequence[str] = (),
     version: int = 1,
     migrations: Mapping[int, Migration] | None = None,
 ) -> Callable[[_Made], _Made]:
@@ -173,14 +176,16 @@ def node(
             a single picture). Unsaid, nodes that draw random numbers and trainable nodes change at each step, nodes
             that ask for the `Moment` each frame, others only with their inputs.
         detached: Arguments through which no gradient flows back, though their type would allow it.
+        either: Arguments that may be left out, but not all of them: a graph must give at least one.
         version: Raised when the arguments change.
         migrations: For each former version, a function that takes its arguments as a graph file gives them, and returns
             those of the next version. Graphs written for that version are brought forward with it.
 
     Raises:
         TypeError: A parameter or the value has no annotation or one that cannot be used, a parameter has a name that no
-            graph could write or a default that does not fit its type, the name is not `family.name`, the version is no
-            number, or a migration is not from a former version.
+            graph could write or a default that does not fit its type, the name is not `family.name`, `either` names
+            what is no argument or has a value anyway, the version is no number, or a migration is not from a former
+            version.
     """
     if not isinstance(type, str):
         raise TypeError("@node needs the name of the node: @node('family.name')")
@@ -194,7 +199,10 @@ def node(
 
     def decorate(made: _Made) -> _Made:
         spec = _specification(type, made, rate, tuple(detached), version)
-        setattr(made, _ATTRIBUTE, dataclasses.replace(spec, migrations=tuple(known)))
+        for name in either:
+            if (parameter := spec.parameter(name)) is None or parameter.required or parameter.default is not None:
+                raise TypeError(f"{type}: either=... names '{name}', which is no argument whose default is None")
+        setattr(made, _ATTRIBUTE, dataclasses.replace(spec, either=tuple(either), migrations=tuple(known)))
         setattr(made, _MIGRATIONS, known)
         return made
 

@@ -15,7 +15,7 @@ _MAX_PIXELS = 80_000_000
 
 
 def opened(path: Path) -> Pillow.Image:
-    """The decoded picture, upright.
+    """The decoded picture, upright; a JPEG that has too many pixels is decoded at half its width and height.
 
     Raises:
         UsageError: It is not a picture that can be read, or has too many pixels.
@@ -26,11 +26,14 @@ def opened(path: Path) -> Pillow.Image:
             warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)  # the limit here is our own
             opened = Pillow.open(path, formats=[name for name in _FORMATS if name in Pillow.OPEN])
         with opened as picture:
-            if picture.width * picture.height > _MAX_PIXELS:
-                raise _giant(path, f"{picture.width} x {picture.height} pixels")
+            size = f"{picture.width} x {picture.height} pixels"
+            if _too_large(picture):
+                picture.draft(picture.mode, (picture.width // 2, picture.height // 2))  # JPEG can be decoded smaller
+            if _too_large(picture):
+                raise _giant(path, size)
             picture.load()
-            upright: Pillow.Image = ImageOps.exif_transpose(picture)
-            return upright
+            ImageOps.exif_transpose(picture, in_place=True)
+            return picture
     except UsageError:
         raise
     except Pillow.DecompressionBombError:
@@ -44,6 +47,10 @@ def opened(path: Path) -> Pillow.Image:
         message = f"{path} is not a picture that can be read: {_reason(error)}"
         hint = "is the file whole? PNG, JPEG, WebP and TIFF are the usual formats"
         raise UsageError(message, argument="path", hint=hint) from error
+
+
+def _too_large(picture: Pillow.Image) -> bool:
+    return picture.width * picture.height > _MAX_PIXELS
 
 
 def _reason(error: Exception) -> str:

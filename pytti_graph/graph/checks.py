@@ -134,6 +134,8 @@ def _node(
             problems.append(error.problem(text.id, parameter.name))
     if spec.trainable:
         problems.extend(_missing_in_moves(text, spec, arguments))
+    if spec.either and all(arguments.get(name) == Constant(None) for name in spec.either):
+        problems.append(_missing_either(text, spec))
     complete = all(parameter.name in arguments for parameter in spec.parameters)
     places = {entry.key: entry.value.position for entry in text.arguments.values()}
     if len(problems) > before and not complete:
@@ -168,6 +170,13 @@ def _argument(parameter: Parameter, text: NodeText, variables: Mapping[str, Any]
 def _missing(parameter: Parameter, text: NodeText) -> BindingError:
     hint = f"add '{parameter.name}: ...' ({parameter.type})"
     return BindingError("missing argument", text.position, hint)
+
+
+def _missing_either(text: NodeText, spec: NodeSpec) -> Problem:
+    """None of some arguments is given, of which one is needed."""
+    ways = [f"'{name}: ...' ({parameter.type})" for name in spec.either if (parameter := spec.parameter(name))]
+    message = f"either {' or '.join(spec.either)} is needed"
+    return Problem(message, text.position, text.id, spec.either[0], f"add {' or '.join(ways)}")
 
 
 def _default(parameter: Parameter, variables: Mapping[str, Any]) -> Bound:

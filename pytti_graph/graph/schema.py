@@ -124,6 +124,8 @@ def _node(name: str, spec: NodeSpec) -> Schema:
         "properties": {"type": {"const": name, "description": spec.summary}, **arguments},
         "additionalProperties": False,
     }
+    if spec.either:
+        schema["anyOf"] = [{"required": [name]} for name in spec.either]
     return schema
 
 

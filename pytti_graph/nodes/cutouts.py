@@ -14,7 +14,7 @@ from pytti_graph.nodes.sampling import sample
 _MEAN, _SPREAD = 0.8, 0.3
 
 
-@node("cutout.classic")
+@node("cutout.classic", either=("size", "perceptor"))
 def classic(
     image: Image,
     stream: Stream,

@@ -14,9 +14,11 @@ _GOLDEN = 0.7548776662466927, 0.5698402909980532
 """Steps of the sequence R2 (Roberts 2018), whose points are spread evenly over a square, however many there are."""
 _WOBBLE = 0.06
 """How much the side of a view of the whole picture varies."""
+_SHIFT = 0.1
+"""How far a view of the whole picture sticks out at most, as a part of its side, so that it stays one."""
 
 
-@node("cutout.smart")
+@node("cutout.smart", either=("size", "perceptor"))
 def smart(
     image: Image,
     stream: Stream,
@@ -33,8 +35,8 @@ def smart(
     """Cut squares out of the picture: some of the whole, the rest spread evenly over places and scales.
 
     Random squares leave gaps and crowd elsewhere, and now and then show nothing but parts. Here a share of them always
-    shows the whole picture, which keeps it one thing; sides of the others are drawn one from each of equal parts of the
-    range (on a scale of ratios), and places from a sequence that covers the picture evenly.
+    shows the picture as a whole, which keeps it one thing; sides of the others are drawn one from each of equal parts
+    of the range (on a scale of ratios), and places from a sequence that covers the picture evenly.
 
     Args:
         image: The picture to cut.
@@ -42,7 +44,11 @@ def smart(
             perceptor that can look at smaller crops looks at them in less time:
             "round(eye.size*min(1, 0.5 + progress))".
         count: Number of crops, for each perceptor. More give a steadier picture and take longer.
-        overview: Which part of them show the whole picture (of a long picture, as large a square as there is).
+        overview: Which part of them show the picture as a whole (of a long picture, as large a square as there is); at
+            least one, unless it is 0. No two are quite the same: their sides vary by 3 percent, and they stick out as
+            `border` says, but at most by 0.1 of their side. So each shows at least three quarters of a square picture,
+            and nine tenths on average. Where crops do not stick out, with `border: 0` or clamp, each shows at least
+            94 percent.
         smallest: The side of the smallest crops, as a part of the picture's shorter side.
         detail: How far crops go towards the smallest: 0 is only large ones, 1 all. With "min(1, 2*progress)" a picture
             begins as a whole, and its details come later.
@@ -55,7 +61,7 @@ def smart(
         perceptor: The network that looks at the crops, or several; needed if `size` is not given.
     """
     sizes = crop_sizes(size, perceptor)
-    whole = min(count, round(overview * count))
+    whole = max(round(overview * count), 1) if overview else 0
     return Cutouts.of_each(
         [
             _cut(image, stream, side, count - whole, whole, smallest**detail, border, border_mode, coherence)
@@ -76,16 +82,17 @@ def _cut(
     coherence: float,
 ) -> Cutouts:
     height, width = image.shape[-2:]
-    sides = torch.cat([_stratified(stream, parts, smallest), 1 + _WOBBLE * (stream.uniform(whole) - 0.5)])
+    over = 0.0 if border_mode == "clamp" else border
+    shift = min(over, _SHIFT)
+    small = _stratified(stream, parts, smallest)
+    large = (1 + _WOBBLE * (stream.uniform(whole) - 0.5)).clamp(max=1 / (1 - 2 * shift))  # sticks out no further
+    sides, reach = torch.cat([small, large]), torch.cat([over * small, shift * large])
     places = torch.cat([_even(stream, parts), _even(stream, whole)])  # [N, 2], 0..1
     side = min(height, width) * sides
-    reach = torch.zeros_like(side) if border_mode == "clamp" else border * side
     lengths = places.new_tensor([width, height])
     room = lengths - side[:, None]
-    free = (room + 2 * reach[:, None]).clamp(min=0)
+    free = (room + 2 * min(height, width) * reach[:, None]).clamp(min=0)
     corner = room / 2 + (places - 0.5) * free
-    if border_mode == "clamp":
-        corner = corner.clamp(min=0).minimum(room.clamp(min=0))
     scale, centre = side[:, None] / lengths, (2 * corner + side[:, None]) / lengths - 1
     transforms = torch.zeros(len(side), 3, 3, device=side.device, dtype=side.dtype)
     transforms[:, 0, 0], transforms[:, 1, 1], transforms[:, 2, 2] = scale[:, 0], scale[:, 1], 1

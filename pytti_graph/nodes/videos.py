@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pytti_graph import Bounds, Device, Image, InputPath, Integer, Moment, Number, UsageError, node
 from pytti_graph.nodes import sources
-from pytti_graph.nodes.sources import Side
+from pytti_graph.nodes.sources import LONGEST, Side
 from pytti_graph.nodes.video_files import VideoFile, VideoPicture
 
 
@@ -30,7 +30,8 @@ class Video:
         width: Make it this wide. Given alone, the height follows.
         height: Make it this high. Given alone, the width follows.
         fit: What happens if width and height give another shape: crop what sticks out at both sides, or stretch.
-        max_side: A larger picture is made smaller until its longer side has this many pixels.
+        max_side: A larger picture is made smaller until its longer side has this many pixels. If width or height is
+            given, that side is as given, and one that follows may have at most this many.
         background: What shows through transparent places: a name ("white") or "#rrggbb".
     """
 
@@ -55,7 +56,7 @@ class Video:
         width: Side | None = None,
         height: Side | None = None,
         fit: Literal["crop", "stretch"] = "crop",
-        max_side: Annotated[Integer, Bounds(ge=1, le=16384, unit="px")] = 4096,
+        max_side: Annotated[Integer, Bounds(ge=1, le=LONGEST, unit="px")] = 4096,
         background: str = "black",
     ) -> Image:
         """The picture of this frame; the same tensor while it does not change."""
@@ -86,11 +87,10 @@ def picture(
     """A picture of a video [1, 3, H, W] as `source.image` would give it; the arguments are those of that node."""
     old_width, old_height = shown.size
     if width is None or height is None:
-        across = width / old_width if width is not None else height / old_height if height is not None else 0.0
-        scale = across or min(1.0, max_side / max(old_width, old_height))
-        width, height, fit = width or round(old_width * scale), height or round(old_height * scale), "stretch"
-    across, down = max(width, 1) / old_width, max(height, 1) / old_height
+        fit = "stretch"
+    width, height = sources.sides(old_width, old_height, width, height, max_side)
+    across, down = width / old_width, height / old_height
     if fit == "crop":  # twice as large, so that the middle is found to a fraction of a pixel
         across = down = 2 * max(across, down)
     pixels = shown.tensor(sources.colour(background), min(across, 1.0), min(down, 1.0))
-    return sources.resized(pixels, max(width, 1), max(height, 1), fit, max_side)
+    return sources.resized(pixels, width, height, fit, max_side)

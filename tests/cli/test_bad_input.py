@@ -51,6 +51,12 @@ NOT_VALID = {
         "",
         "8:3: error: likeness: target: missing argument; add 'target: ...' (Image)",
     ),
+    "neither of two arguments": (
+        "  likeness:",
+        "  crops: {type: cutout.smart, image: canvas}\n  likeness:",
+        "8:3: error: crops: either size or perceptor is needed; "
+        "add 'size: ...' (whole number) or 'perceptor: ...' (list of Perceptor)",
+    ),
     "wrong port type": (
         "[likeness]",
         "[canvas]",

@@ -214,6 +214,16 @@ def test_mistakes_of_authors_are_named():
         @node("test.bad")
         def text() -> str: ...
 
+    with pytest.raises(TypeError, match=r"either=\.\.\. names 'y'"):
+
+        @node("test.bad", either=("x", "y"))
+        def unknown(x: int | None = None) -> float: ...
+
+    with pytest.raises(TypeError, match=r"either=\.\.\. names 'y'"):
+
+        @node("test.bad", either=("x", "y"))
+        def given(x: int | None = None, y: int = 3) -> float: ...
+
     with pytest.raises(TypeError, match="decorate it"):
         spec_of(len)
 

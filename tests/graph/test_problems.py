@@ -42,6 +42,11 @@ class Gain:
         """Nothing."""
 
 
+@node("tiny.either", either=("image", "value"))
+def either(image: Image | None = None, value: Number | None = None) -> Image:
+    """A picture, or a value."""
+
+
 @node("tiny.optional")
 class Optional:
     """`start` can do without a mask."""
@@ -60,7 +65,7 @@ class Optional:
 @pytest.fixture
 def made_of(tiny):
     """A graph of tiny nodes and those of this module."""
-    registry = tiny.with_nodes(Begun, Gain, Optional)
+    registry = tiny.with_nodes(Begun, Gain, Optional, either)
 
     def make(nodes):
         written = {id: {"type": what[0], **what[1]} for id, what in nodes.items()}
@@ -166,6 +171,16 @@ def test_what_starts_an_image_needs_all_its_arguments(made_of):
     assert "start" in [call.kind for call in whole.first]
     without = made_of({**nodes, "c": ("tiny.begun", {"strength": 1})}).plan()
     assert "start" not in [call.kind for call in without.first]
+
+
+@pytest.mark.parametrize("given", [{}, {"image": None}, {"image": None, "value": None}])
+def test_one_of_either_arguments_is_needed(made_of, given):
+    """Left out or left empty."""
+    nodes = {"p": ("tiny.plain", {}), "out": ("tiny.sink", {"image": "one"})}
+    (problem,) = problems_of(lambda: made_of({**nodes, "one": ("tiny.either", given)}))
+    assert "one: either image or value is needed; add 'image: ...' (Image) or 'value: ...' (number)" in problem
+    for enough in ({"image": "p"}, {"value": "1/(frame+1)"}, {"image": "p", "value": 0}):
+        assert made_of({**nodes, "one": ("tiny.either", enough)}).plan().dead == (() if "image" in enough else ("p",))
 
 
 def test_an_optional_reference_does_not_keep_an_image_from_starting(made_of):

@@ -104,6 +104,10 @@ def test_example_graphs_fit(schema, path):
     assert list(validator(schema).iter_errors(plain(path))) == []
 
 
+MINIMAL = {
+    "pytti_graph": 1,
+    "nodes": {"canvas": {"type": "image.rgb", "width": "4*8"}, "out": {"type": "write.frames", "image": "canvas"}},
+}
 GOOD = [
     {},
     {"seed": None},
@@ -111,6 +115,7 @@ GOOD = [
     {"vars": {"speed": 2, "who": "a cat"}},
     {"clock": {"frames": "2*6", "fps": 12.5}},
     {"x-notes": [1, 2]},
+    {"nodes": {**MINIMAL["nodes"], "crops": {"type": "cutout.classic", "image": "canvas", "size": 8}}},
 ]
 BAD = [
     {"pytti_graph": 2},
@@ -126,12 +131,9 @@ BAD = [
     {"nodes": {"same": {"type": "loss.match", "image": "canvas"}}},
     {"nodes": {"write": {"type": "write.frames", "image": {"type": "image.rgb"}}}},
     {"nodes": {}},
+    {"nodes": {**MINIMAL["nodes"], "crops": {"type": "cutout.classic", "image": "canvas"}}},
     {"nodes": {"photo": {"type": "source.image", "path": "a.png", "fit": "squash"}}},
 ]
-MINIMAL = {
-    "pytti_graph": 1,
-    "nodes": {"canvas": {"type": "image.rgb", "width": "4*8"}, "out": {"type": "write.frames", "image": "canvas"}},
-}
 
 
 @pytest.mark.parametrize("change", GOOD)

@@ -70,6 +70,15 @@ def test_tilts(stream):
     assert stats.kstest(inwards.flatten() / 0.2, "uniform").pvalue > 0.001
 
 
+def test_no_tilt_brings_the_horizon_into_view(stream):
+    """Beyond it a crop would show the picture a second time, upside down."""
+    most = geometry.Distortion.__metadata__[0].le
+    extremes = 1 - most * torch.cartesian_prod(*[torch.tensor([0.0, 0.5, 1.0])] * 8).view(-1, 4, 2)
+    matrices = torch.cat([geometry.square_from(extremes), geometry.tilts(stream, MANY, 1.0, most)])
+    corners = torch.tensor([[-1.0, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]])
+    assert (matrices @ corners.T)[:, 2].min() > 0.05
+
+
 def test_colours(stream):
     matrices = colours.colour_matrices(stream, MANY, 0.7, 0.01, 0.01)
     assert ((matrices - torch.eye(3)).abs().amax((1, 2)) > 1e-6).double().mean() == pytest.approx(0.7, abs=0.03)
@@ -257,6 +266,14 @@ def test_erased_areas_can_be_chosen(stream):
     assert 0.02 < area.min() < area.max() < 0.07
     with pytest.raises(UsageError, match="smallest"):
         erasing.erase(plain(torch.zeros(1, 3, 8, 8)), stream, smallest=0.5, largest=0.2)
+
+
+@pytest.mark.parametrize(("smallest", "largest"), [(1, 1), (0.5, 0.5), (0.7, 0.9), (0, 0.02), (0, 0)])
+def test_no_more_and_no_less_is_erased_than_asked_for(stream, smallest, largest):
+    """To a pixel's width, though a large area leaves no room for a long rectangle."""
+    area = (1 - erasing.erasures(stream, MANY, 64, 1.0, smallest, largest)).mean((1, 2, 3))
+    assert smallest - 2 / 64 <= area.min() <= area.max() <= largest + 2 / 64
+    assert float(area.mean()) == pytest.approx((smallest + largest) / 2, abs=0.005)
 
 
 @pytest.mark.parametrize(

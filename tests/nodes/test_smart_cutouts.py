@@ -21,10 +21,41 @@ def cut(height=64, width=96, **arguments):
     return crops, sides / shorter
 
 
-def test_a_share_shows_the_whole_picture():
+def shown(crops):
+    """Which part of the picture each crop shows, and which part of each crop lies outside of it."""
+    centre, half = crops.transforms[:, [0, 1], [2, 2]], crops.transforms[:, [0, 1], [0, 1]]
+    seen = ((centre + half).clamp(max=1) - (centre - half).clamp(min=-1)).prod(1)
+    return seen / 4, 1 - seen / (4 * half.prod(1))
+
+
+def test_a_share_shows_the_picture_as_a_whole():
     _, sides = cut(count=20, overview=0.25)
     assert (sides > 0.96).sum() >= 5
     assert (sides[:15].diff() > 0).all()
+
+
+@pytest.mark.parametrize(("border", "mean"), [(0.1, 0.9), (0.03, 0.96), (1, 0.9)])
+def test_crops_of_the_whole_show_most_of_it(border, mean):
+    """However far others may stick out."""
+    seen, _ = shown(cut(64, 64, count=400, overview=1, border=border)[0])
+    assert seen.min() > 0.75
+    assert float(seen.mean()) == pytest.approx(mean, abs=0.015)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 96), (96, 64)])
+@pytest.mark.parametrize("border", [{"border_mode": "clamp"}, {"border_mode": "black", "border": 0}])
+def test_crops_of_the_whole_stay_inside_where_crops_do(height, width, border):
+    """And show all but a rim of the largest square that there is."""
+    seen, outside = shown(cut(height, width, count=400, overview=1, **border)[0])
+    assert outside.max() < 1e-5
+    assert seen.min() > 0.94 * min(height, width) / max(height, width)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_crops_too_show_the_whole(count):
+    assert (cut(count=count)[1] > 0.96).sum() >= 1
+    assert shown(cut(64, 64, count=count, border=0)[0])[0].max() > 0.94
+    assert (cut(count=count, overview=0)[1] <= 1).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -54,15 +85,16 @@ def test_detail_comes_later():
 
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (96, 64), (33, 33)])
 def test_clamped_crops_stay_inside(height, width):
-    crops, _ = cut(height, width, count=24, overview=0, border_mode="clamp", border=0.5)
+    crops, _ = cut(height, width, count=24, border_mode="clamp", border=0.5)
     reach = crops.transforms[:, [0, 1], [2, 2]].abs() + crops.transforms[:, [0, 1], [0, 1]]
     assert reach.max() <= 1 + 1e-5
 
 
-def test_crops_stick_out_by_a_part_of_their_side():
-    crops, _ = cut(count=64, overview=0, border=0.25)
+@pytest.mark.parametrize(("overview", "border"), [(0, 0.25), (1, 0.01), (1, 0.08)])
+def test_crops_stick_out_by_a_part_of_their_side(overview, border):
+    crops, _ = cut(count=64, overview=overview, border=border)
     over = crops.transforms[:, [0, 1], [2, 2]].abs() + crops.transforms[:, [0, 1], [0, 1]] - 1
-    limit = 2 * 0.25 * crops.transforms[:, [0, 1], [0, 1]]
+    limit = 2 * border * crops.transforms[:, [0, 1], [0, 1]]
     assert (over <= limit + 1e-5).all()
     assert (over > 0).any()
 

@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 
 from pytti_graph import Graph, UsageError
+from pytti_graph.nodes import sources
 from pytti_graph.nodes.sources import _scaled, image
 
 DEVICE = SimpleNamespace(torch=torch.device("cpu"), dtype=torch.float32)
@@ -89,6 +90,16 @@ def test_a_palette_may_be_transparent(load):
     assert colour(load(picture, "a.gif", {"transparency": 0}, background="white")) == [255, 255, 255]
 
 
+@pytest.mark.parametrize(("mode", "levels"), [("I;16", (0, 255, 65535)), ("L", (0, 1, 255))])
+def test_a_grey_may_be_transparent(load, mode, levels):
+    """One level of a PNG, of 16 bits as of 8, and no other."""
+    pixels = np.array([levels], np.uint16 if mode == "I;16" else np.uint8)
+    picture = Pillow.fromarray(pixels)
+    assert picture.mode == mode
+    read = load(picture, save={"transparency": levels[1]}, background="#ff0000")
+    assert read[0, :, 0].T.tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 1]]
+
+
 def test_cameras_are_held_upright(load):
     """The EXIF orientation is applied."""
     exif = Pillow.Exif()
@@ -127,11 +138,45 @@ def test_a_broken_profile_is_ignored(load):
         ((4, 8), {"max_side": 100}, (8, 4)),
         ((1, 300), {"width": 1, "height": 1}, (1, 1)),
         ((1, 300), {"max_side": 30}, (30, 1)),
+        ((300, 1), {"width": 30, "max_side": 30}, (1, 30)),
+        ((8, 4), {"width": 20, "max_side": 10}, (10, 20)),
+        ((8, 4), {"width": 20, "height": 20, "max_side": 10}, (20, 20)),
     ],
 )
 def test_sizes(load, size, arguments, expected):
     """Given, followed or bounded."""
     assert load(solid("RGB", (9, 9, 9), size), **arguments).shape[2:] == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "arguments", "message", "hint"),
+    [
+        (
+            (32, 24),
+            {"width": 2000, "max_side": 100},
+            "with a width of 2000 px this picture has a height of 1500 px, above max_side (100)",
+            "make the width smaller, give the height too, or write max_side: 1500",
+        ),
+        (
+            (300, 2),
+            {"height": 64},
+            "with a height of 64 px this picture has a width of 9600 px, above max_side (4096)",
+            "make the height smaller, give the width too, or write max_side: 9600",
+        ),
+        (
+            (2, 300),
+            {"width": 4000},
+            "with a width of 4000 px this picture has a height of 600000 px, above max_side (4096)",
+            "make the width smaller, or give the height too",
+        ),
+    ],
+)
+def test_a_side_that_follows_is_bounded(load, size, arguments, message, hint):
+    """A long picture would fill the memory."""
+    with pytest.raises(UsageError) as caught:
+        load(solid("L", 9, size), **arguments)
+    problem = caught.value.problem
+    assert (problem.message, problem.hint, problem.argument) == (message, hint, next(iter(arguments)))
 
 
 def test_cropping_keeps_the_middle_and_stretching_keeps_all(load):
@@ -153,7 +198,7 @@ def test_shrinking_averages(load):
 def test_shrinking_is_exact():
     """A pixel that covers three halves of pixels weighs them so."""
     old = torch.tensor([0.0, 0.3, 0.9]).expand(1, 3, 3, 3)
-    assert _scaled(old, 3, 2)[0, 0, 0].tolist() == pytest.approx([0.1, 0.7])
+    assert _scaled([old], 3, 3, 2)[0, 0, 0].tolist() == pytest.approx([0.1, 0.7])
 
 
 def test_shrinking_keeps_the_mean(load):
@@ -162,6 +207,56 @@ def test_shrinking_keeps_the_mean(load):
     read = load(Pillow.fromarray(noise), width=9, height=6)
     assert read.mean() == pytest.approx(noise.mean() / 255, abs=1e-4)
     assert 0 <= read.min() <= read.max() <= 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"max_side": 31},
+        {"width": 30, "height": 7},
+        {"width": 9, "height": 200, "fit": "stretch"},
+        {"width": 200, "height": 9, "fit": "stretch"},
+        {"width": 150},
+    ],
+)
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
+def test_strips_of_a_picture_are_one_picture(load, monkeypatch, arguments, mode):
+    """However few rows are read at a time, whether it shrinks or grows."""
+    levels = {"RGB": (60, 90, 3), "RGBA": (60, 90, 4), "I;16": (60, 90)}[mode]
+    kind, top = (np.uint16, 65536) if mode == "I;16" else (np.uint8, 256)
+    picture = Pillow.fromarray(np.random.default_rng(0).integers(0, top, levels, kind))
+    assert picture.mode == mode
+    whole = load(picture, **arguments)
+    monkeypatch.setattr(sources, "_STRIP", 640)
+    torch.testing.assert_close(load(picture, **arguments), whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "I;16"])
+def test_a_large_picture_is_never_all_floats(load, monkeypatch, mode):
+    """They would need many times the memory of its levels."""
+    seen, composited = [], sources._composited
+
+    def watched(strip, background):
+        seen.append(strip.width * strip.height)
+        return composited(strip, background)
+
+    monkeypatch.setattr(sources, "_composited", watched)
+    assert load(Pillow.new(mode, (1500, 2000)), width=3).shape == (1, 3, 4, 3)
+    assert sum(seen) == 1500 * 2000
+    assert max(seen) <= sources._STRIP
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.tif", "a.png"])
+def test_animations_of_every_kind_are_read_upright(load, name):
+    """Their first picture, after the file is closed."""
+    first = Pillow.fromarray(np.repeat(np.arange(0, 240, 15, dtype=np.uint8), 16).reshape(16, 16).T.copy())
+    exif = Pillow.Exif()
+    exif[0x0112] = 3
+    options = {"save_all": True, "append_images": [solid("L", 200, (16, 16))]}
+    read = load(first, name, options | ({} if name == "a.gif" else {"exif": exif}))
+    steps = read[0, 0, 8].diff()
+    assert (steps > 0).all() if name == "a.gif" else (steps < 0).all()
 
 
 def test_the_first_picture_of_an_animation(load):
@@ -234,6 +329,18 @@ def test_large_pictures_are_refused_before_they_are_decoded(load, monkeypatch):
     monkeypatch.setattr("pytti_graph.core.picture_files._MAX_PIXELS", 10)
     with pytest.raises(UsageError, match="too large: 8 x 4"):
         load(solid("L", 0, (8, 4)))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_photograph_above_the_limit_is_decoded_at_half_its_size(load, monkeypatch, mode):
+    """As JPEG can be; its colours and its shape stay."""
+    monkeypatch.setattr("pytti_graph.core.picture_files._MAX_PIXELS", 3_000)
+    assert load(solid(mode, 0, (81, 121)), "a.jpg").shape == (1, 3, 61, 41)
+    ramp = np.repeat(np.arange(0, 240, 3, dtype=np.uint8), 80).reshape(80, 80).T.copy()
+    read = load(Pillow.fromarray(ramp), "a.jpg", width=20)
+    assert (read[0, 0, 10] * 255 - torch.arange(4.5, 240, 12)).abs().max() < 4
+    with pytest.raises(UsageError, match="too large: 200 x 200 pixels"):
+        load(solid(mode, 0, (200, 200)), "a.jpg")
 
 
 @pytest.mark.parametrize("side", [10_000, 30_000, 2**31 - 1])

@@ -92,6 +92,13 @@ def test_it_fits_as_pictures_do(video, natural, tmp_path, arguments):
     assert differences.max() < 0.03 or arguments == {"width": 20, "height": 20}  # cropped to half a pixel
 
 
+def test_a_side_that_follows_is_bounded(video):
+    """As that of a picture."""
+    with pytest.raises(UsageError, match=r"a height of 30 px, above max_side \(20\)") as caught:
+        Video(video("a.mkv", [np.zeros((6, 8, 3), np.uint8)])).forward(moment(), DEVICE, width=40, max_side=20)
+    assert caught.value.problem.argument == "width"
+
+
 def test_a_start_after_the_end(video):
     """Would show nothing but the last picture."""
     with pytest.raises(UsageError, match=r"a\.mkv is only 0\.833 seconds long") as caught:

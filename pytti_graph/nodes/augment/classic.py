@@ -42,7 +42,8 @@ def classic(
         rotate: It turns by up to this angle, either way.
         shift: It shifts by up to this part of its side, along and down.
         perspective: Chance that a crop is tilted.
-        distortion: How far corners may move inwards, as a part of half the side.
+        distortion: How far corners may move inwards, as a part of half the side. With more than 0.45 crops might look
+            beyond the horizon.
         colour: Chance that a crop's colours change.
         hue: They turn by up to this part of the colour circle.
         saturation: They become stronger or weaker by up to this part.

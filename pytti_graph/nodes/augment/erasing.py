@@ -44,15 +44,16 @@ def erasures(
 ) -> Tensor:
     """Masks [N, 1, size, size] that are 0 in a random rectangle, with the given probability, and 1 elsewhere.
 
-    The rectangle covers a part of the crop from `smallest` to `largest`, at an aspect of 0.3 to 3.3 (uniform in its
-    logarithm), cut where it would be longer than the crop.
+    The rectangle covers a part of the crop from `smallest` to `largest`, in whole pixels, at an aspect of 0.3 to 3.3
+    (uniform in its logarithm), or less where it would be longer than the crop.
     """
     some = chosen(stream, count, probability)
     area = some * stream.uniform(count, low=smallest, high=largest)
-    aspect = stream.uniform(count, low=-math.log(_LONGEST), high=math.log(_LONGEST)).exp()
+    longest = area.log().neg().clamp(max=math.log(_LONGEST))
+    aspect = (longest * stream.uniform(count, low=-1, high=1)).exp()
     pixels = torch.arange(size, device=area.device).add(0.5) / size
     inside = []
-    for length in ((area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)):
+    for length in ((area * aspect).sqrt(), (area / aspect).sqrt()):
         first = stream.uniform(count) * (1 - length)
         inside.append(((pixels - (first + length / 2).unsqueeze(1)).abs() < length.unsqueeze(1) / 2).float())
     down, along = inside

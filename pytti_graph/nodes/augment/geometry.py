@@ -13,7 +13,8 @@ from pytti_graph.nodes.augment.choosing import Probability, chosen
 
 Angle = Annotated[float, Bounds(ge=0, le=180, unit="degrees")]
 Shift = Annotated[float, Bounds(ge=0, le=1)]
-Distortion = Annotated[float, Bounds(ge=0, lt=1)]
+Distortion = Annotated[float, Bounds(ge=0, le=0.45)]
+"""From 0.48 on there are tilts that bring the horizon into the crop."""
 
 
 @node("augment.flip")
@@ -56,7 +57,8 @@ def perspective(
     Args:
         cutouts: The crops to change.
         probability: Chance that a crop is tilted.
-        distortion: How far corners may move inwards, as a part of half the side.
+        distortion: How far corners may move inwards, as a part of half the side. With more than 0.45 crops might look
+            beyond the horizon.
     """
     return cutouts.transformed(tilts(stream, len(cutouts.transforms), probability, distortion))
 
