@@ -56,10 +56,12 @@ class TextFormula:
     Attributes:
         formula: The formula.
         offset: Where its source begins in the whole text (of a default: where its prompt begins).
+        infinite: Its value may be infinite.
     """
 
     formula: Formula
     offset: int
+    infinite: bool = False
 
 
 @dataclass(frozen=True)
@@ -301,7 +303,7 @@ class _Reader:
     def _stop(self, first: int, piece: Piece, weight: int) -> int:
         if (field := piece.field(1)) is None:
             return self._default("-inf", first)
-        index = self._formula(first, *field)
+        index = self._formula(first, *field, infinite=True)
         pull, stop = self.formulas[weight].formula.value, self.formulas[index].formula.value
         if pull is None or stop is None or stop in (float("-inf"), float("inf")):
             return index
@@ -332,7 +334,7 @@ class _Reader:
             raise TextSyntaxError("a prompt is empty", first, "write a text between the quotes")
         return text
 
-    def _formula(self, first: int, begin: int, end: int) -> int:
+    def _formula(self, first: int, begin: int, end: int, infinite: bool = False) -> int:
         start = skip_spaces(self.text, begin, end)
         source = self.text[start:end].rstrip()
         if not source:
@@ -341,7 +343,7 @@ class _Reader:
             formula = parse_formula(source, self.variables)
         except TextSyntaxError as error:
             raise self._not_a_formula(error, source, start, first) from None
-        self.formulas.append(TextFormula(formula, start))
+        self.formulas.append(TextFormula(formula, start, infinite))
         return len(self.formulas) - 1
 
     def _not_a_formula(self, error: TextSyntaxError, source: str, start: int, first: int) -> TextSyntaxError:
@@ -353,7 +355,7 @@ class _Reader:
     def _default(self, source: str, offset: int) -> int:
         if source not in self.defaults:
             self.defaults[source] = len(self.formulas)
-            self.formulas.append(TextFormula(parse_formula(source), offset))
+            self.formulas.append(TextFormula(parse_formula(source), offset, infinite=True))
         return self.defaults[source]
 
     def _clock_time(self, start: int, colons: Sequence[int], end: int) -> bool:

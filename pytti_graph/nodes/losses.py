@@ -12,7 +12,7 @@ from pytti_graph import Bounds, Image, Loss, Mask, Number, UsageError, node
 from pytti_graph.nodes.light import chroma, grey
 from pytti_graph.nodes.remembering import remembered
 from pytti_graph.nodes.sampling import fit
-from pytti_graph.nodes.weighing import fit_mask, mean_over, weighed
+from pytti_graph.nodes.weighing import Stop, fit_mask, mean_over, weighed
 
 Level = Annotated[Number, Bounds(ge=0, le=1)]
 
@@ -22,7 +22,7 @@ _TINY = 1e-12
 
 @node("loss.match")
 def match(
-    image: Image, target: Image, weight: Number = 1.0, stop: Number | None = None, mask: Mask | None = None
+    image: Image, target: Image, weight: Number = 1.0, stop: Stop | None = None, mask: Mask | None = None
 ) -> Loss:
     """Pull a picture towards another one, pixel by pixel.
 
@@ -55,7 +55,7 @@ def appearance(image: Tensor) -> Tensor:
 
 @node("loss.edges")
 def edges(
-    image: Image, target: Image, weight: Number = 1.0, stop: Number | None = None, mask: Mask | None = None
+    image: Image, target: Image, weight: Number = 1.0, stop: Stop | None = None, mask: Mask | None = None
 ) -> Loss:
     """Pull the edges of a picture towards those of another one, and leave colours and light free.
 
@@ -98,7 +98,7 @@ def slopes(image: Tensor) -> Tensor:
 
 
 @node("loss.smoothness")
-def smoothness(image: Image, weight: Number = 0.02, stop: Number | None = None, mask: Mask | None = None) -> Loss:
+def smoothness(image: Image, weight: Number = 0.02, stop: Stop | None = None, mask: Mask | None = None) -> Loss:
     """Penalise differences between neighbouring pixels.
 
     This is L2 total variation (Mahendran & Vedaldi 2015).
@@ -128,7 +128,7 @@ def _neighbours(mask: Tensor, height: int, width: int) -> tuple[Tensor, Tensor, 
 
 @node("loss.saturation")
 def saturation(
-    image: Image, level: Level = 0.2, weight: Number = 1.0, stop: Number | None = None, mask: Mask | None = None
+    image: Image, level: Level = 0.2, weight: Number = 1.0, stop: Stop | None = None, mask: Mask | None = None
 ) -> Loss:
     """Pull the strength of a picture's colours to a level.
 
@@ -151,7 +151,7 @@ def symmetry(
     image: Image,
     kind: Literal["left_right", "up_down", "half_turn", "quarter_turn"] = "left_right",
     weight: Number = 1.0,
-    stop: Number | None = None,
+    stop: Stop | None = None,
     mask: Mask | None = None,
 ) -> Loss:
     """Pull a picture towards its own mirror image.

@@ -44,7 +44,7 @@ class Optimiser:
         self,
         losses: list[Loss],
         learning_rate: Annotated[float, Bounds(ge=0, le=100)] | None = None,
-        clip: Annotated[float, Bounds(gt=0)] | None = None,
+        clip: Annotated[float, Bounds(gt=0, infinite=True)] | None = None,
         images: list[Image] | None = None,
     ) -> None:
         """Take one step by the gradients in the parameters."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pytti_graph import Image, Loss, Mask, Number, Perceptor, Wire, node
-from pytti_graph.nodes.weighing import fit_mask, weighed
+from pytti_graph.nodes.weighing import Stop, fit_mask, weighed
 
 _TINY = 1e-12
 
@@ -43,9 +43,7 @@ def encode(perceptor: Perceptor, image: Image, mask: Mask | None = None) -> Styl
 
 
 @node("loss.style")
-def loss(
-    image: Image, style: Style, weight: Number = 1.0, stop: Number | None = None, mask: Mask | None = None
-) -> Loss:
+def loss(image: Image, style: Style, weight: Number = 1.0, stop: Stop | None = None, mask: Mask | None = None) -> Loss:
     """Paint a picture like another one.
 
     Colours, brush strokes and patterns become like the other's; what is to be seen, and where, is left to other losses.

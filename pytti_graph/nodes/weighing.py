@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pytti_graph import Loss, Mask, UsageError
+from pytti_graph import Bounds, Loss, Mask, Number, UsageError
 from pytti_graph.nodes.remembering import remembered
+
+Stop = Annotated[Number, Bounds(infinite=True)]
+"""Where a loss lets go: "-inf" never, "inf" at once."""
 
 _TINY = 1e-12
 
