@@ -52,8 +52,8 @@ class PictureTarget:
 def lattice(height: int, width: int) -> Tensor:
     """Square crops of a picture in several sizes, each size covering it: [K, 3, 3], the largest first.
 
-    Of a square picture there are 39. In a picture many times as long as it is high they lie further apart, so that there
-    are never many more of them than a perceptor can look at before the first frame.
+    Of a square picture there are 39. In a picture many times as long as it is high they lie further apart, so that
+    there are never many more of them than a perceptor can look at before the first frame.
     """
     crops = []
     for size in _SIZES:
