@@ -151,6 +151,18 @@ def test_clipping_shortens_all_gradients_together(make):
 
 
 @BOTH
+@pytest.mark.parametrize("size", [0.0, 1e-30, 1e25])
+def test_clipping_stands_gradients_of_every_size(make, size):
+    """Their squares are beyond what floats can hold."""
+    parameters = made()
+    for parameter in parameters.values():
+        parameter.grad = torch.full_like(parameter, size)
+    make(parameters).forward([], 0.1, 7**0.5)
+    for parameter in parameters.values():
+        torch.testing.assert_close(parameter.grad, torch.full_like(parameter, min(size, 1.0)))
+
+
+@BOTH
 def test_a_parameter_without_gradient_stays(make):
     """Something may be out of the picture for some steps."""
     parameters = made()
