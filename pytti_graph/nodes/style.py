@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pytti_graph import Image, Loss, Mask, Number, Perceptor, Wire, node
-from pytti_graph.nodes.weighing import Stop, fit_mask, weighed
+from pytti_graph import Image, Loss, Mask, Number, Perceptor, UsageError, Wire, node
+from pytti_graph.nodes.weighing import Stop, fit_mask, is_empty, weighed
 
 _TINY = 1e-12
 
@@ -37,8 +37,11 @@ def encode(perceptor: Perceptor, image: Image, mask: Mask | None = None) -> Styl
         perceptor: The network that looks: perceptor.imagenet, or perceptor.open_clip with a model of the RN family.
         image: The picture. Its brush strokes are taken as large as they are in pixels, so give it a size like that of
             the picture that is to have them.
-        mask: Where to look.
+        mask: Where to look; something must lie in it.
     """
+    if mask is not None and is_empty(mask):
+        hint = "give one that is white where the picture shows how to paint, or leave it out"
+        raise UsageError("the mask is empty, so there is nothing to look at", argument="mask", hint=hint)
     return Style(perceptor, grams(perceptor, image, mask))
 
 
@@ -60,7 +63,8 @@ def loss(image: Image, style: Style, weight: Number = 1.0, stop: Stop | None = N
     """
     pairs = zip(grams(style.perceptor, image, mask), style.grams, strict=True)
     parts = [(found - wanted).square().sum() / wanted.square().sum().clamp(min=_TINY) for found, wanted in pairs]
-    return weighed(torch.stack(parts).mean(), weight, stop)
+    difference = torch.stack(parts).mean()
+    return weighed(difference if mask is None else difference * mask.any(), weight, stop)
 
 
 def grams(perceptor: Perceptor, image: Image, mask: Mask | None = None) -> tuple[Tensor, ...]:
