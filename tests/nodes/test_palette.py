@@ -350,6 +350,13 @@ def test_the_palette_is_no_image():
         graph().override({"use.palette": "canvas.paletes"}).check()
 
 
+def test_losses_of_palettes_alone_do_not_paint():
+    """It says which loss is missing."""
+    made = graph().override({"optimise.losses": ["bright"]})
+    with pytest.raises(RenderError, match=r"no gradient comes to its parameter 'layer_1x1'.*; a loss that looks at"):
+        list(made.render(output="canvas"))
+
+
 def test_losses_of_locked_palettes_say_so():
     with pytest.raises(RenderError, match="no gradient comes from it"):
         list(graph(lock_palettes=True).render(output="canvas"))
