@@ -32,19 +32,20 @@ def from_file(
         path: The file, relative to the graph's folder, or the http or https address of a picture.
         part: What counts: white, black, or, for a picture of something cut out, what is opaque or what is transparent.
     """
-    mask = _part_of(path, device, part)
+    mask = _part_of(path, part)
     if is_empty(mask):
         other = {"white": "black", "black": "white", "opaque": "transparent", "transparent": "opaque"}[part]
         message = f"nothing in the picture is {part}, so nothing counts; is 'part: {other}' meant?"
         report.warn(message, argument="part")
-    return mask
+    return mask.to(device.torch)
 
 
-def _part_of(path: Path, device: Device, part: str) -> Tensor:
-    black = sources.image(path, device)
+def _part_of(path: Path, part: str) -> Tensor:
+    """The mask, on the processor."""
+    black = sources.read(path)
     if part in ("white", "black"):
         return brightness(black, invert=part == "black")
-    transparent = (sources.image(path, device, background="white") - black).mean(1, keepdim=True)
+    transparent = (sources.read(path, background="white") - black).mean(1, keepdim=True)
     if not transparent.any():
         hint = "write white or black, or give a picture of something cut out"
         raise UsageError(f"{path}: nothing in it is transparent", argument="part", hint=hint)

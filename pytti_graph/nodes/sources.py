@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 from pytti_graph import Bounds, Device, Image, Integer, PicturePath, UsageError, node
 from pytti_graph.core.picture_files import opened
 
-_LONGEST = 16384
+_LONGEST, _USUAL = 16384, 4096
 Side = Annotated[Integer, Bounds(ge=1, le=_LONGEST, unit="px", draft=0.5)]
 
 _AT_ONCE = 1 << 20
@@ -29,7 +30,7 @@ def image(
     width: Side | None = None,
     height: Side | None = None,
     fit: Literal["crop", "stretch"] = "crop",
-    max_side: Annotated[Integer, Bounds(ge=1, le=_LONGEST, unit="px")] = 4096,
+    max_side: Annotated[Integer, Bounds(ge=1, le=_LONGEST, unit="px")] = _USUAL,
     background: str = "black",
 ) -> Image:
     """Read a picture, to start from or to compare with.
@@ -46,9 +47,20 @@ def image(
             those count instead.
         background: What shows through transparent places: a name ("white") or "#rrggbb".
     """
-    picture = opened(path)
-    pixels = _composited(picture, colour(background)).unsqueeze(0)
-    return resized(pixels, width, height, fit, max_side).to(device.torch)
+    return read(path, width, height, fit, max_side, background).to(device.torch)
+
+
+def read(
+    path: Path,
+    width: int | None = None,
+    height: int | None = None,
+    fit: str = "crop",
+    max_side: int = _USUAL,
+    background: str = "black",
+) -> Tensor:
+    """The picture of a file [1, 3, H, W] on the processor; the arguments are those of `image`."""
+    pixels = _composited(opened(path), colour(background)).unsqueeze(0)
+    return resized(pixels, width, height, fit, max_side)
 
 
 def colour(name: str) -> tuple[float, float, float]:

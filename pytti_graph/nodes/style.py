@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pytti_graph import Image, Loss, Mask, Number, Perceptor, UsageError, Wire, node
-from pytti_graph.nodes.weighing import Stop, fit_mask, is_empty, weighed
+from pytti_graph import Image, Loss, Mask, Number, Perceptor, Wire, node
+from pytti_graph.nodes.weighing import Stop, fit_mask, weighed
 
 _TINY = 1e-12
 
@@ -37,11 +37,8 @@ def encode(perceptor: Perceptor, image: Image, mask: Mask | None = None) -> Styl
         perceptor: The network that looks: perceptor.imagenet, or perceptor.open_clip with a model of the RN family.
         image: The picture. Its brush strokes are taken as large as they are in pixels, so give it a size like that of
             the picture that is to have them.
-        mask: Where to look; something must lie in it.
+        mask: Where to look. If nothing lies in it, the style asks for nothing.
     """
-    if mask is not None and is_empty(mask):
-        hint = "give one that is white where the picture shows how to paint, or leave it out"
-        raise UsageError("the mask is empty, so there is nothing to look at", argument="mask", hint=hint)
     return Style(perceptor, grams(perceptor, image, mask))
 
 
@@ -62,9 +59,14 @@ def loss(image: Image, style: Style, weight: Number = 1.0, stop: Stop | None = N
         mask: Where it counts.
     """
     pairs = zip(grams(style.perceptor, image, mask), style.grams, strict=True)
-    parts = [(found - wanted).square().sum() / wanted.square().sum().clamp(min=_TINY) for found, wanted in pairs]
-    difference = torch.stack(parts).mean()
+    difference = torch.stack([_away(found, wanted) for found, wanted in pairs]).mean()
     return weighed(difference if mask is None else difference * mask.any(), weight, stop)
+
+
+def _away(found: Tensor, wanted: Tensor) -> Tensor:
+    """The squared difference as a part of what is wanted, squared; 0 where nothing is."""
+    size = wanted.square().sum()
+    return (found - wanted).square().sum() / size.clamp(min=_TINY) * (size > _TINY)
 
 
 def grams(perceptor: Perceptor, image: Image, mask: Mask | None = None) -> tuple[Tensor, ...]:
