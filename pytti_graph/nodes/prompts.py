@@ -132,8 +132,8 @@ class Scenes:
                     message = f"{perceptor.name} may not understand '{text}': {reason}"
                     report.warn(message, argument=argument, offset=offset)
         areas = self._readings[0].areas
-        for mask, argument in {prompt.mask: prompt.argument for prompt in prompts if prompt.mask in areas}.items():
-            if is_empty(areas[mask].levels):
+        for mask, argument in {prompt.mask: prompt.argument for prompt in prompts}.items():
+            if mask is not None and mask in areas and is_empty(areas[mask].levels):
                 colour, other = ("black", mask.text) if mask.inverted else ("white", f"-{mask.text}")
                 message = f"nothing in {mask.text} is {colour}, so the prompt pulls nowhere; is [{other}] meant?"
                 report.warn(message, argument=argument, offset=mask.offset)

@@ -164,7 +164,7 @@ def _averaged(picture: Tensor, axis: int, length: int) -> Tensor:
     below = edges.long().clamp(max=old - 1)
     lines = picture.transpose(axis, -1)
     made = []
-    for some in lines.split(max(_AT_ONCE // old, 1), -2):
+    for some in torch.split(lines, max(_AT_ONCE // old, 1), -2):
         integral = torch.nn.functional.pad(some.double().cumsum(-1), (1, 0))
         at_edges = torch.lerp(integral[..., below], integral[..., below + 1], edges - below)
         made.append((at_edges.diff() * (length / old)).float().clamp(0, 1))
