@@ -15,11 +15,8 @@ from torch import Tensor
 from pytti_graph import Bounds, Device, Image, Integer, PicturePath, UsageError, node
 from pytti_graph.core.picture_files import opened
 
-_LONGEST, _USUAL = 16384, 4096
-Side = Annotated[Integer, Bounds(ge=1, le=_LONGEST, unit="px", draft=0.5)]
+Side = Annotated[Integer, Bounds(ge=1, le=16384, unit="px", draft=0.5)]
 
-_AT_ONCE = 1 << 20
-"""Pixels that are averaged at once: integrals take several times the memory of a picture."""
 _GREY_16 = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 
@@ -30,7 +27,7 @@ def image(
     width: Side | None = None,
     height: Side | None = None,
     fit: Literal["crop", "stretch"] = "crop",
-    max_side: Annotated[Integer, Bounds(ge=1, le=_LONGEST, unit="px")] = _USUAL,
+    max_side: Annotated[Integer, Bounds(ge=1, le=16384, unit="px")] = 4096,
     background: str = "black",
 ) -> Image:
     """Read a picture, to start from or to compare with.
@@ -43,8 +40,7 @@ def image(
         width: Make it this wide. Given alone, the height follows.
         height: Make it this high. Given alone, the width follows.
         fit: What happens if width and height give another shape: crop what sticks out at both sides, or stretch.
-        max_side: A larger picture is made smaller until its longer side has this many pixels; with a width or a height,
-            those count instead.
+        max_side: A larger picture is made smaller until its longer side has this many pixels.
         background: What shows through transparent places: a name ("white") or "#rrggbb".
     """
     return read(path, width, height, fit, max_side, background).to(device.torch)
@@ -55,11 +51,12 @@ def read(
     width: int | None = None,
     height: int | None = None,
     fit: str = "crop",
-    max_side: int = _USUAL,
+    max_side: int = 4096,
     background: str = "black",
 ) -> Tensor:
     """The picture of a file [1, 3, H, W] on the processor; the arguments are those of `image`."""
-    pixels = _composited(opened(path), colour(background)).unsqueeze(0)
+    picture = opened(path)
+    pixels = _composited(picture, colour(background)).unsqueeze(0)
     return resized(pixels, width, height, fit, max_side)
 
 
@@ -95,7 +92,7 @@ def _deep_grey(picture: Pillow.Image) -> Tensor:
 
 def _levels(picture: Pillow.Image) -> Tensor:
     """8-bit levels as 0..1."""
-    return torch.from_numpy(np.array(picture, dtype=np.float32)).div_(255)
+    return torch.from_numpy(np.asarray(picture, dtype=np.float32) / 255)
 
 
 def _srgb(picture: Pillow.Image) -> Pillow.Image:
@@ -117,30 +114,16 @@ def _srgb(picture: Pillow.Image) -> Pillow.Image:
 def resized(picture: Tensor, width: int | None, height: int | None, fit: str, max_side: int) -> Tensor:
     """[1, 3, H, W] scaled: what shrinks is averaged over the area of each new pixel, what grows is bicubic."""
     old_height, old_width = picture.shape[-2:]
-    if width is not None and height is not None and fit == "crop":
-        scale = max(width / old_width, height / old_height)
-        picture = _cropped(picture, min(old_height, height / scale), min(old_width, width / scale))
-    return _scaled(picture, *new_size(old_height, old_width, width, height, max_side))
-
-
-def new_size(old_height: int, old_width: int, width: int | None, height: int | None, max_side: int) -> tuple[int, int]:
-    """Height and width of a picture of which a width, a height, both or neither is wanted.
-
-    Raises:
-        UsageError: The side that follows would be too long.
-    """
-    if width is not None and height is not None:
-        return height, width
     if width is None and height is None:
         scale = min(1.0, max_side / max(old_height, old_width))
-    else:
+        return _scaled(picture, round(old_height * scale), round(old_width * scale))
+    if width is None or height is None:
         scale = width / old_width if width is not None else (height or 1) / old_height
-    size = height or max(round(old_height * scale), 1), width or max(round(old_width * scale), 1)
-    if max(size) > _LONGEST:
-        given, follows = ("width", "height") if width is not None else ("height", "width")
-        message = f"its {follows} would be {max(size)} px, and at most {_LONGEST} px are possible"
-        raise UsageError(message, argument=given, hint=f"write a smaller {given}, or {follows} too, which crops")
-    return size
+        return _scaled(picture, height or round(old_height * scale), width or round(old_width * scale))
+    if fit == "crop":
+        scale = max(width / old_width, height / old_height)
+        picture = _cropped(picture, min(old_height, height / scale), min(old_width, width / scale))
+    return _scaled(picture, height, width)
 
 
 def _cropped(picture: Tensor, height: float, width: float) -> Tensor:
@@ -151,7 +134,7 @@ def _cropped(picture: Tensor, height: float, width: float) -> Tensor:
 
 
 def _scaled(picture: Tensor, height: int, width: int) -> Tensor:
-    for axis, length in ((-1, width), (-2, height)):
+    for axis, length in ((-1, max(width, 1)), (-2, max(height, 1))):
         scale = _averaged if length < picture.shape[axis] else _enlarged
         picture = scale(picture, axis, length)
     return picture.contiguous()
@@ -160,15 +143,11 @@ def _scaled(picture: Tensor, height: int, width: int) -> Tensor:
 def _averaged(picture: Tensor, axis: int, length: int) -> Tensor:
     """Shrunk along one axis: exact means over each new pixel's span, as differences of the integral."""
     old = picture.shape[axis]
+    integral = torch.nn.functional.pad(picture.transpose(axis, -1).double().cumsum(-1), (1, 0))
     edges = torch.linspace(0, old, length + 1, dtype=torch.float64)
     below = edges.long().clamp(max=old - 1)
-    lines = picture.transpose(axis, -1)
-    made = []
-    for some in torch.split(lines, max(_AT_ONCE // old, 1), -2):
-        integral = torch.nn.functional.pad(some.double().cumsum(-1), (1, 0))
-        at_edges = torch.lerp(integral[..., below], integral[..., below + 1], edges - below)
-        made.append((at_edges.diff() * (length / old)).float().clamp(0, 1))
-    return torch.cat(made, -2).transpose(axis, -1)
+    at_edges = torch.lerp(integral[..., below], integral[..., below + 1], edges - below)
+    return (at_edges.diff() * (length / old)).float().clamp(0, 1).transpose(axis, -1)
 
 
 def _enlarged(picture: Tensor, axis: int, length: int) -> Tensor:

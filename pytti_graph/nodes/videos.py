@@ -30,8 +30,7 @@ class Video:
         width: Make it this wide. Given alone, the height follows.
         height: Make it this high. Given alone, the width follows.
         fit: What happens if width and height give another shape: crop what sticks out at both sides, or stretch.
-        max_side: A larger picture is made smaller until its longer side has this many pixels; with a width or a height,
-            those count instead.
+        max_side: A larger picture is made smaller until its longer side has this many pixels.
         background: What shows through transparent places: a name ("white") or "#rrggbb".
     """
 
@@ -87,10 +86,11 @@ def picture(
     """A picture of a video [1, 3, H, W] as `source.image` would give it; the arguments are those of that node."""
     old_width, old_height = shown.size
     if width is None or height is None:
-        fit = "stretch"
-        height, width = sources.new_size(old_height, old_width, width, height, max_side)
-    across, down = width / old_width, height / old_height
+        across = width / old_width if width is not None else height / old_height if height is not None else 0.0
+        scale = across or min(1.0, max_side / max(old_width, old_height))
+        width, height, fit = width or round(old_width * scale), height or round(old_height * scale), "stretch"
+    across, down = max(width, 1) / old_width, max(height, 1) / old_height
     if fit == "crop":  # twice as large, so that the middle is found to a fraction of a pixel
         across = down = 2 * max(across, down)
     pixels = shown.tensor(sources.colour(background), min(across, 1.0), min(down, 1.0))
-    return sources.resized(pixels, width, height, fit, max_side)
+    return sources.resized(pixels, max(width, 1), max(height, 1), fit, max_side)

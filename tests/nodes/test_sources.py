@@ -10,10 +10,8 @@ import pytest
 import torch
 from PIL import Image as Pillow
 from PIL import ImageCms
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from pytti_graph import UsageError
-from pytti_graph.nodes import sources
 from pytti_graph.nodes.sources import _scaled, image
 
 DEVICE = SimpleNamespace(torch=torch.device("cpu"), dtype=torch.float32)
@@ -128,8 +126,6 @@ def test_a_broken_profile_is_ignored(load):
         ((4, 8), {"max_side": 100}, (8, 4)),
         ((1, 300), {"width": 1, "height": 1}, (1, 1)),
         ((1, 300), {"max_side": 30}, (30, 1)),
-        ((300, 1), {"width": 3}, (1, 3)),
-        ((8, 4), {"width": 6, "max_side": 2}, (3, 6)),
     ],
 )
 def test_sizes(load, size, arguments, expected):
@@ -151,42 +147,6 @@ def test_shrinking_averages(load):
     board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
     read = load(Pillow.fromarray(board), width=10, height=10)
     assert (read - 0.5).abs().max() < 0.02
-
-
-@pytest.mark.parametrize(
-    ("size", "arguments", "words"),
-    [
-        ((2, 300), {"width": 4000}, "its height would be 600000 px, and at most 16384 px are possible"),
-        ((300, 2), {"height": 110}, "its width would be 16500 px"),
-    ],
-)
-def test_the_side_that_follows_has_a_bound(load, size, arguments, words):
-    """No memory would hold a picture of a thin line made wide."""
-    with pytest.raises(UsageError, match=words) as caught:
-        load(solid("L", 9, size), **arguments)
-    assert caught.value.problem.argument == next(iter(arguments))
-
-
-class Largest(TorchDispatchMode):
-    """Watches how large tensors of doubles become."""
-
-    size = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        made = function(*args, **(kwargs or {}))
-        if isinstance(made, torch.Tensor) and made.dtype == torch.float64:
-            self.size = max(self.size, made.numel())
-        return made
-
-
-def test_large_pictures_are_averaged_in_parts(load, monkeypatch):
-    """So that they take little more memory than their pixels; the result is the same."""
-    noise = Pillow.fromarray(np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8))
-    whole = load(noise, width=9, height=7)
-    monkeypatch.setattr(sources, "_AT_ONCE", 500)
-    with Largest() as largest:
-        assert torch.equal(load(noise, width=9, height=7), whole)
-    assert 0 < largest.size < 3 * 600
 
 
 def test_shrinking_is_exact():

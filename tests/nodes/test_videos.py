@@ -77,7 +77,6 @@ def test_a_picture_that_stays_is_the_same_tensor(video):
         {"width": 100, "height": 20, "fit": "stretch"},
         {"width": 100, "height": 100},
         {"max_side": 30},
-        {"width": 20, "max_side": 10},
     ],
 )
 def test_it_fits_as_pictures_do(video, natural, tmp_path, arguments):
