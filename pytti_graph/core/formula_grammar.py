@@ -198,7 +198,7 @@ class Parser:
                 raise TextSyntaxError(f"'{written}' is not a number", token.offset, "a number has one decimal point")
         value = float(token.text)
         if value == float("inf"):
-            raise TextSyntaxError(f"'{token.text}' is too large", token.offset, "write inf")
+            raise TextSyntaxError(f"'{token.text}' is too large", token.offset)
         return constant(value)
 
     def _name(self, token: Token) -> ast.expr:

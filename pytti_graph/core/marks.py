@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +24,8 @@ class Wire:
 class Bounds:
     """Limits of a number: `ge` at least, `gt` above, `le` at most, `lt` below; `unit` is shown to users.
 
-    A number with `draft` is multiplied by it when a draft is rendered.
+    A number with `draft` is multiplied by it when a draft is rendered. One with `infinite` may be infinite, where that
+    has a meaning, such as nothing being beyond it; others are finite.
     """
 
     ge: float | None = None
@@ -32,6 +34,7 @@ class Bounds:
     lt: float | None = None
     unit: str = ""
     draft: float | None = None
+    infinite: bool = False
 
     def violated(self, value: float) -> str | None:
         """What is wrong with `value` ("must be at least 1"), or None."""
@@ -43,6 +46,8 @@ class Bounds:
             return f"must be at most {self.le:.10g}"
         if self.lt is not None and not value < self.lt:
             return f"must be below {self.lt:.10g}"
+        if math.isinf(value) and not self.infinite:
+            return "must be finite"
         return None
 
 

@@ -37,7 +37,9 @@ def resolve(path: str | Path, base: Path, allowed: Sequence[Path], place: str) -
         found = (base / name).resolve()
         folder = found if found.is_dir() else found.parent
     except (OSError, RuntimeError) as error:
-        raise UsageError(f"'{name}' cannot be followed: {error}") from None
+        shown = name if len(name) <= 60 else f"{name[:57]}..."
+        reason = (isinstance(error, OSError) and error.strerror) or "its symbolic links lead in a circle"
+        raise UsageError(f"'{shown}' cannot be followed: {reason}") from None
     if not any(found.is_relative_to(root) for root in (base, *(folder.resolve() for folder in allowed))):
         hint = f"to allow it, add --allow-path {shlex.quote(str(folder))}"
         raise UsageError(f"'{name}' lies outside {place} ({base})", hint=hint)

@@ -59,11 +59,13 @@ class TextFormula:
         formula: The formula.
         offset: Where its source begins in the whole text (of a default: where its prompt begins).
         hints: What to write where no node or port has the name that is used, by that name.
+        infinite: Its value may be infinite.
     """
 
     formula: Formula
     offset: int
     hints: Mapping[str, str] = field(default_factory=dict)
+    infinite: bool = False
 
 
 @dataclass(frozen=True)
@@ -306,7 +308,7 @@ class _Reader:
     def _stop(self, first: int, piece: Piece, weight: int) -> int:
         if (field := piece.field(1)) is None:
             return self._default("-inf", first)
-        index = self._formula(first, *field)
+        index = self._formula(first, *field, infinite=True)
         pull, stop = self.formulas[weight].formula.value, self.formulas[index].formula.value
         check_stop(pull, stop, self.formulas[index].offset)
         return index
@@ -331,7 +333,7 @@ class _Reader:
             raise TextSyntaxError("a prompt is empty", first, "write a text between the quotes")
         return text
 
-    def _formula(self, first: int, begin: int, end: int, weight: bool = False) -> int:
+    def _formula(self, first: int, begin: int, end: int, weight: bool = False, infinite: bool = False) -> int:
         start = skip_spaces(self.text, begin, end)
         source = self.text[start:end].rstrip()
         if not source:
@@ -343,7 +345,7 @@ class _Reader:
             if slip is not None:
                 raise TextSyntaxError(f"'{source}' is not a formula", start + slip.offset, slip.hint) from None
             raise self._not_a_formula(error, source, start, first) from None
-        self.formulas.append(TextFormula(formula, start, {slip.name: slip.hint} if slip else {}))
+        self.formulas.append(TextFormula(formula, start, {slip.name: slip.hint} if slip else {}, infinite))
         return len(self.formulas) - 1
 
     def _not_a_formula(self, error: TextSyntaxError, source: str, start: int, first: int) -> TextSyntaxError:
@@ -355,5 +357,5 @@ class _Reader:
     def _default(self, source: str, offset: int) -> int:
         if source not in self.defaults:
             self.defaults[source] = len(self.formulas)
-            self.formulas.append(TextFormula(parse_formula(source), offset))
+            self.formulas.append(TextFormula(parse_formula(source), offset, infinite=True))
         return self.defaults[source]

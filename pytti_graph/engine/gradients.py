@@ -65,7 +65,9 @@ def prove(plan: Plan, optimiser: OptimiserPlan, values: Sequence[Any], moved: Pa
         reached |= set(gradients)
     for key in moved:
         if key not in reached:
-            raise _error(plan, key, f"no gradient comes to its parameter '{key.partition('.')[2]}'", moment)
+            message = f"no gradient comes to its parameter '{key.partition('.')[2]}'"
+            hint = "a loss that looks at the picture may be missing, such as loss.prompts"
+            raise _error(plan, key, message, moment, hint)
 
 
 def _gradients(loss: Any, moved: ParameterSet) -> dict[str, Tensor] | str:

@@ -145,7 +145,7 @@ def number(kind: NumberType, value: Value, variables: Mapping[str, float | str])
     if isinstance(data, bool) or not isinstance(data, int | float | str):
         raise BindingError(f"expected a {kind} or a formula, not {_describe(data)}", value.position)
     if isinstance(data, int | float):
-        return Constant(_finite(checked(kind.integer, kind.bounds, data, value.position), value))
+        return Constant(checked(kind.integer, kind.bounds, data, value.position))
     try:
         formula = parse_formula(data, variables)
         if formula.value is not None:
@@ -167,24 +167,16 @@ def formula_text(kind: NumberType, value: Value, variables: Mapping[str, float |
     bound = number(kind, value, variables)
     if isinstance(bound, Computed):
         return bound.formula.source, bound.at
-    return repr(bound.value), lambda offset: value.position
-
-
-def _finite(number: float, value: Value) -> float:
-    if math.isinf(number):
-        hint = 'if nothing is to be beyond it, write the formula "inf"'
-        raise BindingError("must be finite", value.position, hint)
-    return number
+    return repr(bound.value).removesuffix(".0"), lambda offset: value.position
 
 
 def checked(integer: bool, bounds: Bounds, value: float, position: Position | None = None) -> float:
-    """`value`, if it is a number, whole where it must be, and within bounds; raises `BindingError` otherwise."""
+    """`value` as the int or the float that is wanted; raises `BindingError` if it is none, or out of bounds."""
     if math.isnan(value):
         raise BindingError("must be a number, not nan", position)
-    if integer:
-        if math.isinf(value) or value != int(value):
-            raise BindingError(f"must be a whole number, not {value:.10g}", position)
-        value = int(value)
+    if integer and (math.isinf(value) or value != int(value)):
+        raise BindingError(f"must be a whole number, not {value:.10g}", position)
+    value = int(value) if integer else float(value)
     if (wrong := bounds.violated(value)) is not None:
         raise BindingError(f"{wrong}{' ' + bounds.unit if bounds.unit else ''}, not {value:.10g}", position)
     if integer and abs(value) > _EXACT:
@@ -232,7 +224,7 @@ def _parsed(parser: str, keys: str | None, value: Value, variables: Mapping[str,
 
 
 def _computed(part: TextFormula, at: At) -> Computed:
-    return Computed(part.formula, False, Bounds(), _from(at, part.offset), part.hints)
+    return Computed(part.formula, False, Bounds(infinite=part.infinite), _from(at, part.offset), part.hints)
 
 
 def _from(at: Callable[[int], Position | None], start: int) -> Callable[[int], Position | None]:

@@ -372,7 +372,9 @@ def seed_of(value: Value, problems: list[Problem]) -> int | None:
     seed = value.data
     if seed is None or (type(seed) is int and 0 <= seed < 2**63):
         return seed
-    problems.append(Problem("the seed must be a whole number, 0 or more", value.position, hint="write 'seed: 7'"))
+    problems.append(
+        Problem("the seed must be a whole number from 0 to 2**63 - 1", value.position, hint="write 'seed: 7'")
+    )
     return None
 
 

@@ -64,8 +64,10 @@ def _leaving(
     except UsageError as error:
         if allowed and not Path(text).is_absolute():
             return  # it may lead into an allowed folder from wherever the run folder will be
-        message = f"'{text}' lies outside the run folder" if "lies outside" in str(error) else error.problem.message
-        yield _problem(node, argument, message, place, "to write there, add --allow-path DIR")
+        message, hint = error.problem.message, error.problem.hint
+        if "lies outside" in message:
+            message, hint = f"'{text}' lies outside the run folder", "to write there, add --allow-path DIR"
+        yield _problem(node, argument, message, place, hint)
 
 
 def _nearest(path: Path) -> str | None:

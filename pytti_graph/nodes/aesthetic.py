@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pytti_graph import Bounds, Device, InputPath, Loss, Mask, Number, Seen, UsageError, node
 from pytti_graph.nodes.prompt_masks import area_of, crop_weights
-from pytti_graph.nodes.weighing import weighed
+from pytti_graph.nodes.weighing import Stop, weighed
 from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors
 
 Layer = tuple[Tensor, Tensor | None]
@@ -53,7 +53,7 @@ class Aesthetic:
         seen: Seen,
         level: Number = 10.0,
         weight: Number = 0.02,
-        stop: Number | None = None,
+        stop: Stop | None = None,
         mask: Mask | None = None,
         which: Annotated[int, Bounds(ge=1)] | None = None,
     ) -> Loss:

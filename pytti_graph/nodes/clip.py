@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from pytti_graph import Device, Files, MissingError, Perceptor, Report, UsageError
 from pytti_graph.nodes.clip_texts import TextReader, text_reader
 from pytti_graph.nodes.clip_weights import RANDOM, architecture, normalisation, preprocessing, weights_file
-from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors, sha256, why_unfit
+from pytti_graph.nodes.weight_files import UnreadableWeights, check_numbers, read_tensors, sha256, why_unfit
 
 
 class ClipPerceptor(Perceptor):
@@ -180,6 +180,7 @@ def _generator(model: str) -> torch.Generator:
 def _give_weights(network: Any, model: str, path: Path) -> None:
     try:
         load_checkpoint(network, str(path), strict=True, weights_only=True)
+        check_numbers(network.state_dict())
     except Exception as error:  # unpicklers, safetensors and open_clip raise nearly anything
         raise _no_weights(model, path, error) from error
 

@@ -26,11 +26,12 @@ def tile(image: Image, overlap: Annotated[int, Bounds(ge=1, unit="px", draft=0.5
         image: The picture.
         overlap: How many columns and rows fade into each other.
     """
-    if 2 * overlap > min(image.shape[-2:]):
+    most = min(image.shape[-2:]) // 2
+    if overlap > most:
         raise UsageError(
             f"an overlap of {overlap} px is more than half of a picture of {image.shape[3]} x {image.shape[2]} px",
             argument="overlap",
-            hint=f"write at most {min(image.shape[-2:]) // 2}",
+            hint=f"write at most {most}" if most else "make the picture at least 2 px wide and high",
         )
     return _joined(_joined(image, overlap, 3), overlap, 2)
 

@@ -18,7 +18,7 @@ _MEAN, _SPREAD = 0.8, 0.3
 def classic(
     image: Image,
     stream: Stream,
-    size: Annotated[int, Bounds(ge=1, unit="px")] | None = None,
+    size: Annotated[int, Bounds(ge=1, le=16384, unit="px")] | None = None,
     count: Annotated[int, Bounds(ge=1)] = 40,
     cut_pow: Annotated[float, Bounds(ge=0)] = 2.0,
     border: Annotated[float, Bounds(ge=0, le=1)] = 0.25,

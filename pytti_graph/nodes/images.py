@@ -13,7 +13,7 @@ from pytti_graph.nodes.motion import resample
 from pytti_graph.nodes.sampling import fit
 from pytti_graph.nodes.squares import from_squares, square_counts, squares_of, warp_of_squares
 
-Side = Annotated[int, Bounds(ge=1, unit="px", draft=0.5)]
+Side = Annotated[int, Bounds(ge=1, le=16384, unit="px", draft=0.5)]
 
 _COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
 """Rows red, green, blue; columns: independent directions of natural colours (Olah et al., 2017)."""
@@ -43,8 +43,8 @@ class RGB:
         height: Side = 512,
         pixel_size: Side = 1,
     ) -> None:
-        self.width, self.height, self.pixel_size = width, height, pixel_size
-        rows, columns = square_counts(height, width, pixel_size)
+        self.width, self.height, self.pixel_size = width, height, min(pixel_size, max(width, height))
+        rows, columns = square_counts(height, width, self.pixel_size)
         self.pixels = stream.uniform(1, 3, rows, columns).to(device.torch).requires_grad_()
 
     @torch.no_grad()

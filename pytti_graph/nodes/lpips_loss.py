@@ -13,7 +13,7 @@ from pytti_graph import Device, Files, Image, Loss, Mask, Number, Report, node
 from pytti_graph.core.downloads import Download, downloads
 from pytti_graph.nodes.losses import same_shape
 from pytti_graph.nodes.remembering import remembered
-from pytti_graph.nodes.weighing import mean_over, weighed
+from pytti_graph.nodes.weighing import Stop, mean_over, weighed
 
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 _SMALLEST = 32
@@ -64,7 +64,7 @@ class Lpips:
         self._shift, self._scale = (torch.tensor(v, device=device.torch).view(1, 3, 1, 1) for v in (_SHIFT, _SCALE))
 
     def forward(
-        self, image: Image, target: Image, weight: Number = 1.0, stop: Number | None = None, mask: Mask | None = None
+        self, image: Image, target: Image, weight: Number = 1.0, stop: Stop | None = None, mask: Mask | None = None
     ) -> Loss:
         """The distance of two pictures."""
         seen, wanted = self._features(image), self._wanted(target, image.shape)

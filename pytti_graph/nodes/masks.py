@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
-from pytti_graph import Bounds, Device, Image, Mask, Number, PicturePath, UsageError, node
+from pytti_graph import Bounds, Device, Image, Mask, Number, PicturePath, Report, UsageError, node
 from pytti_graph.nodes import sources
 from pytti_graph.nodes.light import grey
-from pytti_graph.nodes.weighing import fit_mask
+from pytti_graph.nodes.weighing import fit_mask, is_empty
 
 Side = Annotated[int, Bounds(ge=1, le=16384, unit="px", draft=0.5)]
 Part = Annotated[Number, Bounds(ge=0, le=1)]
@@ -18,20 +19,33 @@ Part = Annotated[Number, Bounds(ge=0, le=1)]
 
 @node("source.mask")
 def from_file(
-    path: PicturePath, device: Device, part: Literal["white", "black", "opaque", "transparent"] = "white"
+    path: PicturePath,
+    device: Device,
+    report: Report,
+    part: Literal["white", "black", "opaque", "transparent"] = "white",
 ) -> Mask:
     """Read a mask from a picture: its white parts count, its greys count in part.
 
-    It reads what `source.image` reads.
+    It reads what `source.image` reads, and warns if nothing counts.
 
     Args:
         path: The file, relative to the graph's folder, or the http or https address of a picture.
         part: What counts: white, black, or, for a picture of something cut out, what is opaque or what is transparent.
     """
-    black = sources.image(path, device)
+    mask = _part_of(path, part)
+    if is_empty(mask):
+        other = {"white": "black", "black": "white", "opaque": "transparent", "transparent": "opaque"}[part]
+        message = f"nothing in the picture is {part}, so nothing counts; is 'part: {other}' meant?"
+        report.warn(message, argument="part")
+    return mask.to(device.torch)
+
+
+def _part_of(path: Path, part: str) -> Tensor:
+    """The mask, on the processor."""
+    black = sources.read(path)
     if part in ("white", "black"):
         return brightness(black, invert=part == "black")
-    transparent = (sources.image(path, device, background="white") - black).mean(1, keepdim=True)
+    transparent = (sources.read(path, background="white") - black).mean(1, keepdim=True)
     if not transparent.any():
         hint = "write white or black, or give a picture of something cut out"
         raise UsageError(f"{path}: nothing in it is transparent", argument="part", hint=hint)

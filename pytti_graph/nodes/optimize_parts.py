@@ -44,12 +44,13 @@ class Optimiser:
         self,
         losses: list[Loss],
         learning_rate: Annotated[float, Bounds(ge=0, le=100)] | None = None,
-        clip: Annotated[float, Bounds(gt=0)] | None = None,
+        clip: Annotated[float, Bounds(gt=0, infinite=True)] | None = None,
         images: list[Image] | None = None,
     ) -> None:
         """Take one step by the gradients in the parameters."""
-        if clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.tensors, clip)
+        gradients = [tensor.grad for tensor in self.tensors if tensor.grad is not None]
+        if clip is not None and gradients:
+            shorten(gradients, clip)
         self.step(learning_rate)
 
     def step(self, learning_rate: float | None) -> None:
@@ -63,6 +64,13 @@ class Optimiser:
     def by_name(self, suffix: str, tensors: Sequence[Tensor]) -> dict[str, Tensor]:
         """One tensor for each parameter, by the parameter's name and a suffix."""
         return {f"{name}.{suffix}": tensor for name, tensor in zip(self.names, tensors, strict=True)}
+
+
+def shorten(gradients: list[Tensor], longest: float) -> None:
+    """Multiply gradients by what makes them so long together, if they are longer; their squares may overflow."""
+    largest = torch.stack(torch._foreach_norm(gradients, math.inf)).max().clamp(min=torch.finfo(torch.float32).tiny)
+    length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(torch._foreach_div(gradients, largest))))
+    torch._foreach_mul_(gradients, (longest / length / largest).clamp(max=1))
 
 
 class RunningMean:

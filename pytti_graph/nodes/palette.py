@@ -16,7 +16,7 @@ from pytti_graph.nodes.layers import Layers
 from pytti_graph.nodes.motion import resample
 from pytti_graph.nodes.palette_fitting import brightness, fit_palettes, in_order, nearest_colours, read_palettes
 from pytti_graph.nodes.squares import from_squares, square_counts, squares_of, warp_of_squares
-from pytti_graph.nodes.weighing import fit_mask, weighed
+from pytti_graph.nodes.weighing import Stop, fit_mask, weighed
 
 _MARGIN = 0.1
 """What known levels are kept from 0 and 1 by, as a part of the way between two colours."""
@@ -127,11 +127,12 @@ class LimitedPalette:
         if size * count == 1:
             argument = "palette_size" if colours is None else "colours"
             raise UsageError("a picture of one colour shows nothing", argument=argument, hint="give at least two")
-        self.width, self.height, self.pixel_size, self.contrast = width, height, pixel_size, contrast
+        self.width, self.height, self.contrast = width, height, contrast
+        self.pixel_size = min(pixel_size, max(width, height))
         self.given, self.locked = given is not None, lock_palettes
         self.ramp = ramp(size, gamma).to(device.torch)
         self.palette = (_INERTIA * made).to(device.torch).requires_grad_(not lock_palettes)
-        grid = square_counts(height, width, pixel_size)
+        grid = square_counts(height, width, self.pixel_size)
         self.painted = Layers(device, stream, 1 + count, *grid, falloff=falloff, finest=colour_size)
 
     @torch.no_grad()
@@ -266,7 +267,7 @@ class _ShownForFelt(torch.autograd.Function):
 
 @node("loss.palette_brightness")
 def palette_brightness(
-    palette: Palette, weight: Number = 0.01, stop: Number | None = None, mask: Mask | None = None
+    palette: Palette, weight: Number = 0.01, stop: Stop | None = None, mask: Mask | None = None
 ) -> Loss:
     """Keep the colours of palettes apart, from black to white.
 
@@ -289,7 +290,7 @@ def palette_brightness(
 
 
 @node("loss.palette_use")
-def palette_use(palette: Palette, weight: Number = 0.05, stop: Number | None = None, mask: Mask | None = None) -> Loss:
+def palette_use(palette: Palette, weight: Number = 0.05, stop: Stop | None = None, mask: Mask | None = None) -> Loss:
     """Keep all palettes in use, each at places of its own.
 
     This is how much less a place tells of the palette used there than it could: the logarithm of the number of palettes

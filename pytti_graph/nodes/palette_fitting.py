@@ -12,6 +12,8 @@ from pytti_graph import Stream, UsageError
 
 _PERCEIVED = (0.299, 0.587, 0.114)
 """Weights of squared red, green and blue in squared brightness (Finley's HSP model, 2006)."""
+_ABOVE_BLACK = 1e-4
+"""How far from black brightness is measured, since there it has no slope; the brightness of greys stays the same."""
 _SAMPLES = 1 << 14
 """Pixels that clusters are found among."""
 _ROUNDS = 12
@@ -20,9 +22,10 @@ _CHUNK = 1 << 16
 
 
 def brightness(colours: Tensor) -> Tensor:
-    """Perceived brightness, 0..1, of colours [..., 3]: [...]."""
-    norms: Tensor = torch.linalg.vector_norm(colours * colours.new_tensor(_PERCEIVED).sqrt(), dim=-1)
-    return norms
+    """Perceived brightness, 0..1, of colours [..., 3]: [...]. Its gradient leads up from black, too."""
+    above = (colours + _ABOVE_BLACK) * colours.new_tensor(_PERCEIVED).sqrt()
+    norms: Tensor = torch.linalg.vector_norm(above, dim=-1)
+    return norms - _ABOVE_BLACK
 
 
 def in_order(palettes: Tensor) -> Tensor:

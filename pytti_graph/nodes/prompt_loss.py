@@ -8,12 +8,12 @@ from torch import Tensor
 from pytti_graph import CropMask, Loss, Mask, Number, Prompts, Seen, UsageError, node
 from pytti_graph.nodes.embeddings import spherical_distance
 from pytti_graph.nodes.prompt_masks import area_of, crop_weights
-from pytti_graph.nodes.weighing import weighed
+from pytti_graph.nodes.weighing import Stop, weighed
 
 
 @node("loss.prompts", detached=("mask",))
 def prompts(
-    seen: Seen, prompts: Prompts, weight: Number = 1.0, stop: Number | None = None, mask: Mask | None = None
+    seen: Seen, prompts: Prompts, weight: Number = 1.0, stop: Stop | None = None, mask: Mask | None = None
 ) -> Loss:
     """Pull what is seen towards the prompts.
 

@@ -26,6 +26,7 @@ from pytti_graph.core.scenes import Affix, Prompt, with_affixes
 from pytti_graph.nodes.prompt_files import open_pictures
 from pytti_graph.nodes.prompt_reading import Reading, texts_of
 from pytti_graph.nodes.prompt_videos import PromptVideos
+from pytti_graph.nodes.weighing import is_empty
 
 if TYPE_CHECKING:
     from pytti_graph.core.scenes import Scenes as ParsedScenes
@@ -130,6 +131,12 @@ class Scenes:
                 if (reason := perceptor.unfamiliar(text)) is not None:
                     message = f"{perceptor.name} may not understand '{text}': {reason}"
                     report.warn(message, argument=argument, offset=offset)
+        areas = self._readings[0].areas
+        for mask, argument in {prompt.mask: prompt.argument for prompt in prompts}.items():
+            if mask is not None and mask in areas and is_empty(areas[mask].levels):
+                colour, other = ("black", mask.text) if mask.inverted else ("white", f"-{mask.text}")
+                message = f"nothing in {mask.text} is {colour}, so the prompt pulls nowhere; is [{other}] meant?"
+                report.warn(message, argument=argument, offset=mask.offset)
         if (trouble := self._trouble()) is not None:
             report.warn(trouble, argument="scenes")
 

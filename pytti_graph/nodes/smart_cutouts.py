@@ -22,7 +22,7 @@ _SHIFT = 0.1
 def smart(
     image: Image,
     stream: Stream,
-    size: Annotated[int, Bounds(ge=1, unit="px")] | None = None,
+    size: Annotated[int, Bounds(ge=1, le=16384, unit="px")] | None = None,
     count: Annotated[int, Bounds(ge=1)] = 12,
     overview: Annotated[float, Bounds(ge=0, le=1)] = 0.25,
     smallest: Annotated[float, Bounds(gt=0, le=1)] = 0.3,

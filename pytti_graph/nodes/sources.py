@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -74,9 +75,21 @@ def image(
             given, that side is as given, and one that follows may have at most this many.
         background: What shows through transparent places: a name ("white") or "#rrggbb".
     """
+    return sized(read(path, width, height, fit, max_side, background).to(device.torch))
+
+
+def read(
+    path: Path,
+    width: int | None = None,
+    height: int | None = None,
+    fit: str = "crop",
+    max_side: int = 4096,
+    background: str = "black",
+) -> Tensor:
+    """The picture of a file [1, 3, H, W] on the processor; the arguments are those of `image`."""
     picture, behind = opened(path), colour(background)
     box, size = _fitted(picture.width, picture.height, width, height, fit, max_side)
-    return sized(_scaled(_strips(picture, box, behind), box[3] - box[1], *size).to(device.torch))
+    return _scaled(_strips(picture, box, behind), box[3] - box[1], *size)
 
 
 def colour(name: str) -> tuple[float, float, float]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pytti_graph import Bounds, Image, Loss, Mask, Number, node
 from pytti_graph.nodes.light import grey
-from pytti_graph.nodes.weighing import fit_mask, weighed
+from pytti_graph.nodes.weighing import Stop, fit_mask, weighed
 
 _PER_OCTAVE = 2
 _FINEST = 0.5
@@ -27,7 +27,7 @@ def spectrum(
     image: Image,
     falloff: Annotated[Number, Bounds(ge=0, le=4)] = 1.0,
     weight: Number = 0.02,
-    stop: Number | None = None,
+    stop: Stop | None = None,
     mask: Mask | None = None,
 ) -> Loss:
     """Balance large shapes and fine detail as nature does.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pytti_graph import Image, Loss, Mask, Number, Perceptor, Wire, node
-from pytti_graph.nodes.weighing import fit_mask, weighed
+from pytti_graph.nodes.weighing import Stop, fit_mask, weighed
 
 _TINY = 1e-12
 
@@ -37,15 +37,13 @@ def encode(perceptor: Perceptor, image: Image, mask: Mask | None = None) -> Styl
         perceptor: The network that looks: perceptor.imagenet, or perceptor.open_clip with a model of the RN family.
         image: The picture. Its brush strokes are taken as large as they are in pixels, so give it a size like that of
             the picture that is to have them.
-        mask: Where to look.
+        mask: Where to look. If nothing lies in it, the style asks for nothing.
     """
     return Style(perceptor, grams(perceptor, image, mask))
 
 
 @node("loss.style")
-def loss(
-    image: Image, style: Style, weight: Number = 1.0, stop: Number | None = None, mask: Mask | None = None
-) -> Loss:
+def loss(image: Image, style: Style, weight: Number = 1.0, stop: Stop | None = None, mask: Mask | None = None) -> Loss:
     """Paint a picture like another one.
 
     Colours, brush strokes and patterns become like the other's; what is to be seen, and where, is left to other losses.
@@ -61,8 +59,14 @@ def loss(
         mask: Where it counts.
     """
     pairs = zip(grams(style.perceptor, image, mask), style.grams, strict=True)
-    parts = [(found - wanted).square().sum() / wanted.square().sum().clamp(min=_TINY) for found, wanted in pairs]
-    return weighed(torch.stack(parts).mean(), weight, stop)
+    difference = torch.stack([_away(found, wanted) for found, wanted in pairs]).mean()
+    return weighed(difference if mask is None else difference * mask.any(), weight, stop)
+
+
+def _away(found: Tensor, wanted: Tensor) -> Tensor:
+    """The squared difference as a part of what is wanted, squared; 0 where nothing is."""
+    size = wanted.square().sum()
+    return (found - wanted).square().sum() / size.clamp(min=_TINY) * (size > _TINY)
 
 
 def grams(perceptor: Perceptor, image: Image, mask: Mask | None = None) -> tuple[Tensor, ...]:

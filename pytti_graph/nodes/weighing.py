@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pytti_graph import Loss, Mask, UsageError
+from pytti_graph import Bounds, Loss, Mask, Number, UsageError
 from pytti_graph.nodes.remembering import remembered
 
+Stop = Annotated[Number, Bounds(infinite=True)]
+"""Where a loss lets go: "-inf" never, "inf" at once."""
+
+_FAINT = 2.5 / 255
+"""What is below is meant to be black: a JPEG file is seldom exactly so."""
 _TINY = 1e-12
 
 
@@ -41,6 +48,11 @@ def mean_over(values: Tensor, mask: Mask | None) -> Tensor:
         return values.mean()
     share = fit_mask(mask, *values.shape[-2:])
     return (share * values).sum() / (values.shape[1] * share.sum().clamp(min=_TINY))
+
+
+def is_empty(mask: Mask) -> bool:
+    """Whether nothing at all lies in a mask; waits for the device."""
+    return float(mask.max()) < _FAINT
 
 
 def fit_mask(mask: Mask, height: int, width: int) -> Mask:

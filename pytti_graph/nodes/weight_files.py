@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,16 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     found = found.get("state_dict", found) if isinstance(found, dict) else found
     if not isinstance(found, dict):
         raise UnreadableWeights(f"it holds no weights by name, but {_kind(found)}")
-    return {name: tensor for name, tensor in found.items() if isinstance(name, str) and isinstance(tensor, Tensor)}
+    tensors = {name: held for name, held in found.items() if isinstance(name, str) and isinstance(held, Tensor)}
+    check_numbers(tensors)
+    return tensors
+
+
+def check_numbers(tensors: Mapping[str, Tensor]) -> None:
+    """Refuse weights of which some are NaN, as of a training that failed; raises `UnreadableWeights`."""
+    for name, tensor in tensors.items():
+        if tensor.isnan().any():
+            raise UnreadableWeights(f"it is damaged: {name} holds what is no number")
 
 
 def sha256(path: Path) -> str:

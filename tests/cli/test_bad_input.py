@@ -123,6 +123,8 @@ BEFORE_RENDERING = {
     "corrupt picture": ("red.png", "cut.png", "is not a picture that can be read: image file is truncated"),
     "no picture at all": ("red.png", "text.png", "is not a picture that can be read: unknown format"),
     "input outside": ("red.png", "/etc/passwd", "lies outside the graph's folder"),
+    "output that is no path": ("red.mp4", '"a\\0.mp4"', "film: path: a path must not be empty or hold NUL characters"),
+    "output too long": ("red.mp4", f"{'a' * 300}.mp4", f"film: path: '{'a' * 57}...' cannot be followed: File name"),
     "output outside": ("red.mp4", "../red.mp4", "11:50: error: film: path: '../red.mp4' lies outside the run folder"),
     "wrong container": ("red.mp4", "red.avi", "error: film: 'red.avi' cannot hold h264"),
 }

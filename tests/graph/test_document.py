@@ -141,7 +141,8 @@ def test_core_scalars(written, data):
             HEAD + "seed: 1\nseed: 2\n",
             ["3:1: duplicate key 'seed'; it is already on line 2; remove one of them"],
         ),
-        (HEAD + "seed: -1\n", ["2:7: the seed must be a whole number, 0 or more; write 'seed: 7'"]),
+        (HEAD + "seed: -1\n", ["2:7: the seed must be a whole number from 0 to 2**63 - 1; write 'seed: 7'"]),
+        (HEAD + f"seed: {2**70}\n", ["2:7: the seed must be a whole number from 0 to 2**63 - 1; write 'seed: 7'"]),
         (HEAD + "title: [a]\n", ["2:8: the title must be a text; put it in quotes"]),
         (HEAD + "clock: 3\n", ["2:8: 'clock' must be a mapping; write 'name: value' lines, indented"]),
         (

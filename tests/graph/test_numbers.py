@@ -2,8 +2,11 @@
 
 import pytest
 
-from pytti_graph import GraphError
+from pytti_graph import GraphError, RenderError
 from pytti_graph.api import Graph
+from pytti_graph.core.arguments import NumberType
+from pytti_graph.graph.binding import bind
+from pytti_graph.graph.values import Value
 
 
 @pytest.fixture
@@ -44,10 +47,9 @@ def test_numbers_of_python_with_too_many_digits(graph, data):
         ("type: tiny.plain, width: 9007199254740993", "n: width: must be from -2**53 to 2**53, not 9.007199255e+15"),
         ("type: tiny.plain, width: -1e300", "n: width: must be from -2**53 to 2**53, not -1e+300"),
         ("type: tiny.count, value: 1e300", "n: value: must be at most 9, not 1e+300"),
-        (
-            "type: tiny.number, value: -.inf",
-            'n: value: must be finite; if nothing is to be beyond it, write the formula "inf"',
-        ),
+        ("type: tiny.number, value: -.inf", "n: value: must be finite, not -inf"),
+        ('type: tiny.number, value: "inf"', "n: value: must be finite, not inf"),
+        ("type: tiny.number, value: {0: 1, 9: inf}", "n: value: must be finite, not inf"),
     ],
 )
 def test_numbers_that_are_refused(problems, node, expected):
@@ -71,7 +73,33 @@ def test_the_clock_has_bounds(problems, clock, expected):
     assert problems("type: tiny.number", clock) == [expected]
 
 
-def test_a_formula_may_say_inf(graph):
-    """Where bounds allow it."""
-    made = graph({"p": ("tiny.plain", {"value": "inf"}), "out": ("tiny.sink", {"image": "p"})})
-    assert made.check() == []
+@pytest.mark.parametrize(
+    "stop", [float("-inf"), "-inf", {"0": 0.1, "1": "-inf", "between": "held"}, "-inf if frame < 1 else 0.1"]
+)
+def test_infinity_where_it_means_something(stop):
+    """No loss is below it, and no gradient beyond it."""
+    nodes = {
+        "canvas": {"type": "image.rgb", "width": 4, "height": 4},
+        "smooth": {"type": "loss.smoothness", "image": "canvas", "stop": stop},
+        "optimise": {"type": "optimize.adam", "losses": ["smooth"], "clip": "inf"},
+        "frames": {"type": "write.frames", "image": "canvas"},
+    }
+    made = Graph.build({"clock": {"frames": 2, "steps": 1}, "nodes": nodes})
+    assert len(list(made.render())) == 2
+
+
+def test_an_infinite_formula_where_it_means_nothing(graph):
+    """It is told which formula, and when."""
+    made = graph(
+        {"p": ("tiny.plain", {"value": "1 if frame < 1 else inf"}), "out": ("tiny.sink", {"image": "p"})},
+        clock={"frames": 2},
+    )
+    wrong = r"p: value: the formula '1 if frame < 1 else inf' must be finite, not inf \(frame 1\)"
+    with pytest.raises(RenderError, match=wrong):
+        list(made.render())
+
+
+def test_whole_numbers_are_floats_where_numbers_are_wanted():
+    """However many digits they have: torch takes no whole number of more than 64 bits."""
+    value = bind(NumberType(), Value(10**20), {}).value
+    assert (value, type(value)) == (1e20, float)

@@ -113,6 +113,12 @@ def test_they_work_with_image_models(model):
     assert frame.tensor.shape == (1, 3, 16, 16)
 
 
+def test_a_single_pixel_makes_no_tile():
+    with pytest.raises(UsageError) as caught:
+        tile(noise(1, 1), 1)
+    assert caught.value.problem.hint == "make the picture at least 2 px wide and high"
+
+
 def test_a_node_of_a_graph_tells_what_is_wrong_where():
     graph = Graph.parse(
         "pytti_graph: 1\nclock: {steps: 1}\nnodes:\n"

@@ -7,7 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pytti_graph import Warp
+from pytti_graph import GraphError, Warp
+from pytti_graph.api import Graph
 from pytti_graph.nodes import fourier, images, motion, network, palette
 
 TYPES = [images.RGB, images.Pyramid]
@@ -145,6 +146,24 @@ def test_rgb_pixels_can_be_large(device, stream):
     assert canvas.pixels.detach()[0, 0, 0, 0] == pytest.approx(16.5 / 70)
 
 
+@pytest.mark.parametrize("make", [images.RGB, palette.LimitedPalette])
+def test_a_pixel_larger_than_the_picture_is_the_picture(device, stream, make):
+    """It takes no more memory than that."""
+    canvas = make(device, stream, width=6, height=4, pixel_size=16384)
+    picture = canvas.forward().detach()
+    assert torch.equal(picture, picture[..., :1, :1].expand(1, 3, 4, 6))
+    assert canvas.pixel_size == 6
+
+
+@pytest.mark.parametrize("argument", ["width", "height", "pixel_size"])
+@pytest.mark.parametrize("type", ["image.rgb", "image.palette"])
+def test_sides_have_an_upper_bound(type, argument):
+    """Said before anything takes that much memory."""
+    nodes = {"canvas": {"type": type, argument: 2**53}, "frames": {"type": "write.frames", "image": "canvas"}}
+    with pytest.raises(GraphError, match=f"canvas: {argument}: must be at most 16384 px"):
+        Graph.build({"nodes": nodes}).check()
+
+
 def test_rgb_large_pixels_move_as_the_picture_does(device, stream):
     canvas = images.RGB(device, stream, width=32, height=32, pixel_size=4)
     before = canvas.pixels.detach().clone()
@@ -156,7 +175,7 @@ def test_rgb_large_pixels_move_as_the_picture_does(device, stream):
 def test_rgb_squares_that_stick_out_turn_around_the_middle_of_the_picture(device, stream, width, height, pixel_size):
     """Where each square comes from is where the motion says of the picture's own point there."""
     canvas = images.RGB(device, stream, width=width, height=height, pixel_size=pixel_size)
-    rows, columns = canvas.pixels.shape[-2:]
+    (rows, columns), side = canvas.pixels.shape[-2:], canvas.pixel_size
     asked = []
 
     def field(points, *size):
@@ -169,7 +188,7 @@ def test_rgb_squares_that_stick_out_turn_around_the_middle_of_the_picture(device
     [(points, size)] = asked
     assert size == (height, width)
     x, y = (points[0] + 1).unbind(-1)
-    expected = torch.arange(columns) * pixel_size + pixel_size / 2, torch.arange(rows) * pixel_size + pixel_size / 2
+    expected = torch.arange(columns) * side + side / 2, torch.arange(rows) * side + side / 2
     torch.testing.assert_close(x[0] * width / 2, expected[0])
     torch.testing.assert_close(y[:, 0] * height / 2, expected[1])
 

@@ -25,8 +25,8 @@ ALL = {
 
 @pytest.mark.parametrize("name", ALL)
 def test_gradients(name):
-    """Also those of the mask."""
-    mask = 0.2 + 0.6 * random(1, 1, 5, 6, seed=2)
+    """Also those of the mask. (In a soft one the sides of a symmetry give way in part only, on purpose.)"""
+    mask = torch.ones(1, 1, 5, 6).double() if name == "symmetry" else 0.2 + 0.6 * random(1, 1, 5, 6, seed=2)
     image = random(1, 3, 5, 6).requires_grad_()
     assert torch.autograd.gradcheck(lambda image, mask: ALL[name](image, mask=mask), (image, mask.requires_grad_()))
 
@@ -166,6 +166,18 @@ def test_symmetry(kind):
         symmetric = (symmetric + losses.mirrored(symmetric, kind)) / 2
     assert losses.symmetry(symmetric, kind) < 1e-20
     assert losses.symmetry(image.detach() - image.grad, kind) < loss
+
+
+@pytest.mark.parametrize("kind", ["left_right", "half_turn", "quarter_turn"])
+def test_symmetry_moves_only_what_lies_in_its_mask(kind):
+    """Towards what lies outside, which stays."""
+    image, mask = random(1, 3, 6, 6).requires_grad_(), torch.zeros(1, 1, 6, 6)
+    mask[..., :2] = 1
+    loss = losses.symmetry(image, kind, mask=mask)
+    loss.backward()
+    assert (image.grad[..., 2:] == 0).all()
+    assert (image.grad[..., :2] != 0).all()
+    assert losses.symmetry(image.detach() - image.grad, kind, mask=mask) < loss
 
 
 def test_only_squares_are_the_same_after_a_quarter_of_a_turn():

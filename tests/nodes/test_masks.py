@@ -9,6 +9,7 @@ from PIL import Image
 
 from pytti_graph import UsageError
 from pytti_graph.nodes import masks
+from pytti_graph.testing import report
 
 UNIT = st.floats(0, 1)
 
@@ -33,33 +34,49 @@ def picture(tmp_path):
     ],
 )
 def test_parts_of_a_file(picture, device, part, rows):
-    mask = masks.from_file(picture, device, part)
+    mask = masks.from_file(picture, device, report(), part)
     wanted = torch.tensor(rows).float().repeat_interleave(2, 0).repeat_interleave(3, 1)
     torch.testing.assert_close(mask, wanted.view(1, 1, 4, 6))
+
+
+@pytest.mark.parametrize(
+    ("colour", "part", "words"),
+    [
+        ("black", "white", "nothing in the picture is white, so nothing counts; is 'part: black' meant?"),
+        ("#010101", "white", "nothing in the picture is white, so nothing counts; is 'part: black' meant?"),
+        ("white", "black", "nothing in the picture is black, so nothing counts; is 'part: white' meant?"),
+        ("#202020", "white", None),
+    ],
+)
+def test_a_file_in_which_nothing_counts_is_warned_about(tmp_path, device, colour, part, words):
+    Image.new("RGB", (13, 7), colour).save(tmp_path / "m.jpg")
+    notes = report()
+    masks.from_file(tmp_path / "m.jpg", device, notes, part)
+    assert notes.messages == ([] if words is None else [(words, "part")])
 
 
 def test_sixteen_bits_and_upright(tmp_path, device):
     """What `source.image` does is done here too."""
     Image.fromarray(np.full((2, 3), 32768, dtype=np.uint16)).save(tmp_path / "deep.png")
     torch.testing.assert_close(
-        masks.from_file(tmp_path / "deep.png", device), torch.full((1, 1, 2, 3), 0.5), atol=1e-4, rtol=0
+        masks.from_file(tmp_path / "deep.png", device, report()), torch.full((1, 1, 2, 3), 0.5), atol=1e-4, rtol=0
     )
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("L", (6, 4), 255).save(tmp_path / "turned.jpg", exif=exif)
-    assert masks.from_file(tmp_path / "turned.jpg", device).shape == (1, 1, 6, 4)
+    assert masks.from_file(tmp_path / "turned.jpg", device, report()).shape == (1, 1, 6, 4)
 
 
 def test_a_picture_without_transparency_has_no_opaque_part(tmp_path, device):
     Image.new("RGB", (3, 3), "white").save(tmp_path / "m.png")
     with pytest.raises(UsageError, match="nothing in it is transparent") as caught:
-        masks.from_file(tmp_path / "m.png", device, "opaque")
+        masks.from_file(tmp_path / "m.png", device, report(), "opaque")
     assert caught.value.problem.argument == "part"
 
 
 def test_a_missing_file(tmp_path, device):
     with pytest.raises(UsageError, match="there is no picture"):
-        masks.from_file(tmp_path / "none.png", device)
+        masks.from_file(tmp_path / "none.png", device, report())
 
 
 def test_brightness():

@@ -94,6 +94,18 @@ def test_restoring_is_exact(make):
     assert all(torch.equal(tensor, after.state_dict()[name]) for name, tensor in whole.state_dict().items())
 
 
+@pytest.mark.parametrize("argument", ["beta1", "beta2"])
+def test_a_beta_may_be_written_0(argument):
+    """As well as 0.0."""
+    nodes = {
+        "canvas": {"type": "image.rgb", "width": 4, "height": 4},
+        "smooth": {"type": "loss.smoothness", "image": "canvas"},
+        "optimise": {"type": "optimize.adam", "losses": ["smooth"], argument: 0},
+        "frames": {"type": "write.frames", "image": "canvas"},
+    }
+    assert len(list(Graph.build({"clock": {"frames": 1, "steps": 2}, "nodes": nodes}).render())) == 1
+
+
 def test_bad_betas():
     with pytest.raises(ValueError, match="beta"):
         Adam(made(), beta1=1.5)
@@ -136,6 +148,18 @@ def test_clipping_shortens_all_gradients_together(make):
         make(parameters).forward([], 0.1, clip)
         for parameter in parameters.values():
             torch.testing.assert_close(parameter.grad, torch.full_like(parameter, part * math.sqrt(7)))
+
+
+@BOTH
+@pytest.mark.parametrize("size", [0.0, 1e-30, 1e25])
+def test_clipping_stands_gradients_of_every_size(make, size):
+    """Their squares are beyond what floats can hold."""
+    parameters = made()
+    for parameter in parameters.values():
+        parameter.grad = torch.full_like(parameter, size)
+    make(parameters).forward([], 0.1, 7**0.5)
+    for parameter in parameters.values():
+        torch.testing.assert_close(parameter.grad, torch.full_like(parameter, min(size, 1.0)))
 
 
 @BOTH

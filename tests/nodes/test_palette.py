@@ -295,6 +295,21 @@ def test_brightness_rises_evenly():
     assert black.grad.isfinite().all()
 
 
+def test_palettes_rise_from_black(make, stream):
+    """Those of a white square on black are black but for one colour; brightness parts them."""
+    canvas, logo = make(palettes=2, palette_size=4), torch.zeros(1, 3, 48, 64)
+    logo[..., 20:28, 28:36] = 1
+    canvas.start(logo, stream)
+    optimiser = torch.optim.Adam([canvas.palette], lr=0.05)
+    for _ in range(60):
+        optimiser.zero_grad()
+        palette.palette_brightness(canvas.forward().palette, 1.0).backward()
+        optimiser.step()
+    colours = canvas.forward().palette.colours.detach()
+    expected = torch.linspace(0, 1, 4).unsqueeze(1).expand(4, 2)
+    torch.testing.assert_close(palette_fitting.brightness(colours), expected, atol=0.1, rtol=0)
+
+
 def halves(left, right):
     """Places [1, 1, 4, 8] that differ left and right."""
     return torch.cat((left.expand(1, -1, 4, 4), right.expand(1, -1, 4, 4)), 3)
@@ -369,6 +384,13 @@ def test_the_palette_is_no_image():
         graph().override({"plain.image": "canvas.palette"}).check()
     with pytest.raises(GraphError, match="no port 'paletes'"):
         graph().override({"use.palette": "canvas.paletes"}).check()
+
+
+def test_losses_of_palettes_alone_do_not_paint():
+    """It says which loss is missing."""
+    made = graph().override({"optimise.losses": ["bright"]})
+    with pytest.raises(RenderError, match=r"no gradient comes to its parameter 'layer_1x1'.*; a loss that looks at"):
+        list(made.render(output="canvas"))
 
 
 def test_losses_of_locked_palettes_say_so():

@@ -554,6 +554,17 @@ def test_weights_of_another_model(make, saved, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.pt", "a.safetensors"])
+def test_weights_that_are_no_numbers(make, saved, tmp_path, name):
+    """As a training leaves them that has failed."""
+    state = {key: tensor.clone() for key, tensor in saved("whole.pt").items()}
+    state["visual.proj"].fill_(torch.nan)
+    path = tmp_path / name
+    save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
+    with pytest.raises(MissingError, match=r"damaged: visual\.proj holds what is no number"):
+        make(pretrained=name)
+
+
+@pytest.mark.parametrize("name", ["a.pt", "a.safetensors"])
 @pytest.mark.parametrize("data", [b"", b"nonsense" * 100])
 def test_damaged_files(make, tmp_path, name, data):
     """An error of ours, whatever the reader raises."""

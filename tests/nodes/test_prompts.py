@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from pytti_graph import Clock, Moment, Perceptor
 from pytti_graph.core.nodes import spec_of
@@ -16,7 +17,7 @@ from pytti_graph.core.scenes import parse_scenes
 from pytti_graph.nodes.prompts import Scenes, first_moments, scene_shares
 
 DEVICE = SimpleNamespace(torch=torch.device("cpu"), dtype=torch.float32)
-FILES = SimpleNamespace(input=Path)
+FILES = SimpleNamespace(input=Path, picture=Path)
 COUNTS = st.integers(1, 6)
 LENGTHS = st.integers(1, 60)
 FADES = st.floats(0, 80)
@@ -195,6 +196,16 @@ def test_unfamiliar_texts_are_warned_about_at_their_place():
     _, _, notes = made(text)
     assert [(argument, offset) for _, argument, offset in notes.warnings] == [("scenes", 4), ("scenes", 11)]
     assert notes.warnings[0][0] == "reader may not understand 'box': it has an x"
+
+
+def test_masks_that_let_nothing_through_are_warned_about_at_their_place(tmp_path, monkeypatch):
+    """White paint on black is easily confused with black paint on white."""
+    Image.new("L", (13, 7)).save(tmp_path / "m.png")
+    monkeypatch.chdir(tmp_path)
+    _, _, notes = made("a | b:1_[m.png] || c:1_[-m.png]")
+    words = "nothing in m.png is white, so the prompt pulls nowhere; is [-m.png] meant?"
+    assert notes.warnings[0] == (words, "scenes", 8)
+    assert len(notes.warnings) == 1
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,14 @@ def test_a_masked_half_is_painted_like_a_cropped_one(eye):
         torch.testing.assert_close(masked, cropped)
 
 
+def test_an_empty_mask_asks_for_nothing(eye):
+    """Neither where the style is looked for, nor where it is to be."""
+    picture, other, mask = tiny_image(12, 16), tiny_image(8, 8, seed=1), torch.zeros(1, 1, 6, 8)
+    assert style.loss(picture, style.encode(eye, other, mask)) == 0
+    assert style.loss(picture, style.encode(eye, other), mask=mask) == 0
+    assert style.loss(picture, style.encode(eye, other)) > 1e-3
+
+
 def test_the_size_of_the_other_picture_is_free(eye):
     """As long as its strokes are as large."""
     tile = tiny_image(8, 8)

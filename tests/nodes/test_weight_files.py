@@ -28,6 +28,7 @@ WRONG = {
     "text.pt": (b"hello", "it is damaged, or no file of weights"),
     "text.safetensors": (b"hello", "it is damaged, or no safetensors file"),
     "list.pt": ([1, 2], "it holds no weights by name, but a list"),
+    "nan.pt": ({"a": torch.ones(2), "b": torch.tensor([1, torch.nan])}, "it is damaged: b holds what is no number"),
     "tensor.pt": (torch.zeros(3), "it holds no weights by name, but a single tensor"),
     "function.pt": (pickle.dumps({"a": print}, protocol=2), "it holds objects beside weights, which could run code"),
 }

@@ -6,7 +6,7 @@ from pytti_graph import Bounds, Device, Perceptor, node
 
 
 @node("perceptor.imagenet")
-def imagenet(device: Device, size: Annotated[int, Bounds(ge=32, unit="px")] = 160) -> Perceptor:
+def imagenet(device: Device, size: Annotated[int, Bounds(ge=32, le=16384, unit="px")] = 160) -> Perceptor:
     """Look with an eye that knows 1,000 kinds of things.
 
     Everything it needs is installed with it, so it works without a network. It understands animals, plants, food,

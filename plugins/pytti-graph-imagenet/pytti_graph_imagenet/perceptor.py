@@ -76,7 +76,9 @@ class ImageNetPerceptor(Perceptor):
         if min(images.shape[-2:]) < MIN_SIZE:
             height, width = images.shape[-2:]
             message = f"{width} x {height} px is too small to see anything; the least is {MIN_SIZE} px"
-            raise UsageError(message, argument="image")
+            raise UsageError(
+                message, argument="image", hint="make the picture larger; a draft is half as wide and high"
+            )
         return self._tower.features(images)
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:

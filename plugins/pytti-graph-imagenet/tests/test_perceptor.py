@@ -214,8 +214,9 @@ def test_logits_come_from_the_last_features(perceptor: ImageNetPerceptor) -> Non
 
 def test_features_of_too_small_a_picture(perceptor: ImageNetPerceptor) -> None:
     """The message has its size, width first."""
-    with pytest.raises(UsageError, match="64 x 16 px is too small"):
+    with pytest.raises(UsageError, match="64 x 16 px is too small") as caught:
         perceptor.features(noise(1)[..., :16, :])
+    assert "a draft is half as wide" in caught.value.problem.hint
 
 
 def test_refuses_tiny_crops() -> None:

@@ -16,7 +16,7 @@ from pytti_graph_strokes.moving import carried, emptied, outside
 from pytti_graph_strokes.raster import paint
 from pytti_graph_strokes.strokes import Painting, Strokes
 
-Side = Annotated[int, Bounds(ge=1, unit="px", draft=0.5)]
+Side = Annotated[int, Bounds(ge=1, le=16384, unit="px", draft=0.5)]
 
 _UNITS = 12.8
 """A point's parameters are in units of so many to the side of a square picture."""
