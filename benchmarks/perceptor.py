@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from pytti_graph import Graph
+from pytti_graph import Graph, Perceptor
 from pytti_graph.engine.device import choose
 from pytti_graph.engine.files import FileAccess
 from pytti_graph.engine.machine import Machine
@@ -34,7 +34,8 @@ def main(pairs: int = 15) -> None:
     machine = Machine(plan, graph.registry, seed=1, device=choose(), files=files, warn=lambda problem: None)
     machine.prepare()
     machine.begin_frame(0)
-    eye = next(value for value in machine.values if hasattr(value, "encode_images"))
+    lists = (value for value in machine.values if isinstance(value, list))
+    eye = next(value for values in lists for value in values if isinstance(value, Perceptor))
     count = graph.document.nodes["crops"].arguments["count"].value.plain()
     generator = torch.Generator().manual_seed(0)
     crops = torch.rand(count, 3, eye.size, eye.size, generator=generator).requires_grad_()

@@ -26,6 +26,7 @@ from pytti_graph.engine.streams import NodeStream
 from pytti_graph.nodes import cutouts, losses, prompt_loss
 from pytti_graph.nodes.augment.classic import classic as shake
 from pytti_graph.nodes.images import Pyramid
+from pytti_graph.nodes.smart_cutouts import smart
 
 SIZE, DIMENSIONS, SIDE = 32, 16, 64
 
@@ -90,7 +91,7 @@ def by_hand() -> Callable[[], None]:
     def step() -> None:
         draw.restart()
         image = canvas.forward()
-        cut = shake(cutouts.classic(image, draw, SIZE, **crops), draw, **shaken)
+        cut = shake(smart(image, draw, SIZE, **crops), draw, **shaken)
         loss = prompt_loss.prompts(cutouts.encode([tiny], cut), prompts) + losses.smoothness(image, smooth)
         optimiser.zero_grad()
         loss.backward()

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import pytest
 
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the command line does
 if "PYTEST_XDIST_WORKER" in os.environ:  # a process for each core: one thread each, before torch counts the cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 

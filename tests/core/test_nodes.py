@@ -279,7 +279,7 @@ def test_a_default_fits_its_type(annotation, default, words):
 @pytest.mark.parametrize(
     ("annotation", "default", "kept"),
     [
-        (Number, float("inf"), float("inf")),
+        (Annotated[Number, Bounds(infinite=True)], float("inf"), float("inf")),
         (Number, "2*t", "2*t"),
         (int, 2, 2),
         (tuple[float, float], (1, 2.5), [1, 2.5]),

@@ -301,7 +301,7 @@ def test_palettes_rise_from_black(make, stream):
     logo[..., 20:28, 28:36] = 1
     canvas.start(logo, stream)
     optimiser = torch.optim.Adam([canvas.palette], lr=0.05)
-    for _ in range(60):
+    for _ in range(200):
         optimiser.zero_grad()
         palette.palette_brightness(canvas.forward().palette, 1.0).backward()
         optimiser.step()
