@@ -113,9 +113,9 @@ def smoothness(image: Image, weight: Number = 0.02, stop: Stop | None = None, ma
 
     Args:
         image: The picture.
-        weight: How much it counts; larger is smoother, a negative weight asks for grain. 0.3 suits image.pyramid at
-            512 pixels. In a picture half as large, as in a draft, the same shapes have steeper edges and it counts up
-            to 4 times as much.
+        weight: How much it counts; larger is smoother, a negative weight asks for grain. 0.3 suits image.pyramid.
+            In a picture half as large, as in a draft, the same shapes have steeper edges and it counts up to 4 times as
+            much.
         stop: Lets go once the loss, before its weight, is this small (with a negative weight: this large).
         mask: Where it counts. Differences to what lies outside do not count.
     """
