@@ -13,17 +13,31 @@ SMALL = {
     "halves": SIZE,
     "ink": SIZE,
     "latent": {**SIZE, "canvas.model": "random"},
+    "lines": SIZE,
+    "mirror": SIZE,
+    "mix": SIZE,
     "network": {**SIZE, "canvas.units": 16},
     "palette": SIZE,
+    "pixels": SIZE,
     "style": SIZE,
     "symmetry": SIZE,
     "tile": {**SIZE, "tile.overlap": 8},
+    "window": SIZE,
 }
 ELSEWHERE = {"clip", "still", "zoom"}
 
 
 def test_every_graph_is_tested():
     assert {path.stem for path in GRAPHS.glob("*.yaml")} == SMALL.keys() | ELSEWHERE
+
+
+def test_every_family_has_a_graph():
+    """And every image, and whatever is made of an image."""
+    graphs = [Graph.load(path) for path in GRAPHS.glob("*.yaml")]
+    used = {str(text.type.data) for graph in graphs for text in graph.document.nodes.values()}
+    built_in = [spec.type for spec in graphs[0].registry.specs.values() if spec.target.startswith("pytti_graph.")]
+    assert {type.partition(".")[0] for type in built_in} == {type.partition(".")[0] for type in used}
+    assert {type for type in built_in if type.startswith(("image.", "picture."))} <= used | {"picture.swatches"}
 
 
 @pytest.mark.parametrize("name", SMALL)
