@@ -25,10 +25,17 @@ SMALL = {
     "window": SIZE,
 }
 ELSEWHERE = {"clip", "still", "zoom"}
+WITHOUT_PICTURE = {"clip", "latent"}
+"""Their weights are not installed with the program."""
 
 
 def test_every_graph_is_tested():
     assert {path.stem for path in GRAPHS.glob("*.yaml")} == SMALL.keys() | ELSEWHERE
+
+
+def test_the_gallery_shows_what_every_graph_makes():
+    pictures = {path.stem for path in (GRAPHS.parent / "docs" / "images" / "gallery").iterdir()}
+    assert pictures == {path.stem for path in GRAPHS.glob("*.yaml")} - WITHOUT_PICTURE | {"strokes"}
 
 
 def test_every_family_has_a_graph():
