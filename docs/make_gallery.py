@@ -30,8 +30,9 @@ _INTRODUCTION = """\
 
 <!-- Written by docs/make_gallery.py from the graphs; do not edit. -->
 
-Every picture here was made by the graph beside it, on two processor cores, in about a minute. Copy one with
-`pytti-graph examples NAME`, change a word, and render it: `pytti-graph run NAME.yaml`.
+Every picture here was made by the graph below it, on two processor cores, in about a minute; the film took two. Graphs
+without a picture need weights that have to be fetched first. Copy a graph with `pytti-graph examples NAME`, change a
+word, and render it: `pytti-graph run NAME.yaml`.
 """
 _COMMENT = re.compile(r"^#\s?(.*)$")
 
