@@ -86,12 +86,16 @@ class Perceptor(ABC):
         weights: File names and sha256 sums of its weights, and of every other file that decides what it makes of a
             text: embeddings of texts are kept by `name` and these from one rendering to the next. If there are none,
             each rendering has its texts read anew.
+        image_settings: What else decides what it makes of a picture, by name: the precision that it computes in, what
+            it takes off colours. Embeddings of pictures that are prompts are kept by these too. If it does not tell
+            (None), each rendering looks at them anew.
     """
 
     size: int
     smallest: int | None = None
     name: str
     weights: Mapping[str, str]
+    image_settings: Mapping[str, str] | None = None
 
     @abstractmethod
     def encode_images(self, images: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from pytti_graph.core.hooks import Register, hookimpl
 NODES = (
     "pytti_graph.nodes.perceptors:open_clip",
     "pytti_graph.nodes.prompts:Scenes",
-    "pytti_graph.nodes.prompt_images:picture",
+    "pytti_graph.nodes.prompt_images:Picture",
     "pytti_graph.nodes.prompt_images:pictures",
     "pytti_graph.nodes.prompt_arithmetic:mix",
     "pytti_graph.nodes.prompt_arithmetic:without",

@@ -12,6 +12,7 @@ from pytti_graph import Device, Files, Image, InputPath, Perceptor, Prompts, Usa
 from pytti_graph.core.addresses import PICTURES
 from pytti_graph.nodes import sources
 from pytti_graph.nodes.embeddings import mean_direction
+from pytti_graph.nodes.prompt_cache import crop_embeddings
 from pytti_graph.nodes.prompt_pictures import PictureTarget, lattice
 from pytti_graph.nodes.sampling import sample
 
@@ -20,7 +21,7 @@ _LONGEST = 1024
 
 
 @node("prompt.picture", detached=("image",))
-def picture(perceptor: list[Perceptor], image: Image) -> Prompts:
+class Picture:
     """Mean what a picture shows, place by place.
 
     The same as `[photo.png]` in prompt.scenes, for pictures that come from a node: with `previous(canvas)`, each frame
@@ -30,9 +31,16 @@ def picture(perceptor: list[Perceptor], image: Image) -> Prompts:
         perceptor: The network that looks at the picture: the one that looks at the canvas. Or several of them.
         image: The picture.
     """
-    with torch.no_grad():
-        targets = [PictureTarget.of(eye, image.detach()) for eye in perceptor]
-    return Prompts.of_each([_prompt(mean_direction(target.embeddings), target) for target in targets])
+
+    def __init__(self) -> None:
+        self._shown = False
+
+    @torch.no_grad()
+    def forward(self, perceptor: list[Perceptor], image: Image) -> Prompts:
+        """The prompt; what is shown first is kept on the disk, as any other may never be shown again."""
+        targets = [PictureTarget.of(eye, image, keep=not self._shown) for eye in perceptor]
+        self._shown = True
+        return Prompts.of_each([_prompt(mean_direction(target.embeddings), target) for target in targets])
 
 
 @node("prompt.pictures")
@@ -76,7 +84,7 @@ def _whole(perceptor: Perceptor, shown: Tensor) -> Tensor:
     """A picture [1, 3, H, W] as a whole, seen in the fewest squares that cover it: [1, D]."""
     places = lattice(*shown.shape[-2:])
     largest = places[places[:, 0, 0] == places[0, 0, 0]].to(shown.device)
-    return mean_direction(perceptor.encode_images(sample(shown, largest, perceptor.size, "clamp")))
+    return mean_direction(crop_embeddings(perceptor, sample(shown, largest, perceptor.size, "clamp")))
 
 
 def _prompt(embedding: Tensor, target: PictureTarget | None = None) -> Prompts:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pytti_graph import Perceptor, Seen
+from pytti_graph.nodes.prompt_cache import crop_embeddings
 from pytti_graph.nodes.sampling import sample
 
 _SIZES = (1.0, 0.7, 0.5, 0.35)
@@ -37,11 +38,14 @@ class PictureTarget:
     transforms: Tensor
 
     @classmethod
-    def of(cls, perceptor: Perceptor, picture: Tensor) -> PictureTarget:
-        """The target that a picture [1, 3, H, W] is for a perceptor."""
+    def of(cls, perceptor: Perceptor, picture: Tensor, *, keep: bool = False) -> PictureTarget:
+        """The target that a picture [1, 3, H, W] is for a perceptor.
+
+        With `keep`, it is looked up on the disk first and kept there: for pictures that will be shown again.
+        """
         transforms = lattice(*picture.shape[-2:]).to(picture.device)
         crops = sample(picture, transforms, perceptor.size, "clamp")
-        return cls(perceptor.encode_images(crops), transforms)
+        return cls(crop_embeddings(perceptor, crops) if keep else perceptor.encode_images(crops), transforms)
 
     @torch.no_grad()
     def __call__(self, seen: Seen) -> Tensor:

@@ -13,7 +13,7 @@ from pytti_graph import CropMask, Perceptor, Prompts
 from pytti_graph.core.scene_masks import PromptMask
 from pytti_graph.core.scenes import Prompt
 from pytti_graph.nodes.embeddings import mean_direction
-from pytti_graph.nodes.prompt_cache import encoded
+from pytti_graph.nodes.prompt_cache import text_embedding
 from pytti_graph.nodes.prompt_masks import HALFWAY, Area, Half, Large, Meaning
 from pytti_graph.nodes.prompt_pictures import PictureTarget
 from pytti_graph.nodes.prompt_videos import Shot
@@ -43,7 +43,7 @@ class Reading:
     def by(
         cls, perceptor: Perceptor, prompts: Sequence[Prompt], pictures: Mapping[str, Tensor], device: torch.device
     ) -> Reading:
-        """Read prompts, each text once and on its own.
+        """Read prompts, each text once and on its own, each picture once.
 
         Args:
             perceptor: The network that reads.
@@ -57,8 +57,8 @@ class Reading:
         painted = dict.fromkeys(mask for mask in masks if mask is not None and mask.kind == "picture")
         return cls(
             perceptor,
-            {text: encoded(perceptor, text, device) for text in texts},
-            {path: PictureTarget.of(perceptor, pictures[path]) for path in shown},
+            {text: text_embedding(perceptor, text, device) for text in texts},
+            {path: PictureTarget.of(perceptor, pictures[path], keep=True) for path in shown},
             {mask: Area.of(pictures[mask.text], mask.inverted) for mask in painted},
         )
 

@@ -117,7 +117,7 @@ def test_a_picture_goes_on_place_by_place():
     """Also when something is mixed into it."""
     image = torch.zeros(1, 3, 64, 64)
     image[:, 0, :, :32], image[:, 2, :, 32:] = 1, 1
-    shown = prompt_images.picture([Eye()], image.requires_grad_())
+    shown = prompt_images.Picture().forward([Eye()], image.requires_grad_())
     left = torch.tensor([[[0.3, 0, -0.7], [0, 0.3, 0], [0, 0, 1]]])
     right = left * torch.tensor([[1.0, 1, -1], [1, 1, 1], [1, 1, 1]])
     assert not shown.embeddings.requires_grad

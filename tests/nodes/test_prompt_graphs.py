@@ -6,6 +6,7 @@ from PIL import Image, ImageColor
 
 from pytti_graph import Graph, GraphError, Perceptor, RenderError, node
 from pytti_graph.core.plugins import installed
+from pytti_graph.nodes import prompt_cache
 
 GRAPH = """
 pytti_graph: 1
@@ -186,3 +187,61 @@ def test_batches_change_no_picture(several):
     """But for the last bits, throughout a rendering."""
     whole, parts = (rendered(several("red:1_l | blue:1_r").override({"seen.batches": count})) for count in (1, 5))
     torch.testing.assert_close(parts, whole, atol=1e-3, rtol=0)
+
+
+KEPT = """
+pytti_graph: 1
+seed: 1
+clock: {frames: 3, steps: 1, warmup: 1}
+nodes:
+  eye:      {type: test.counting}
+  photo:    {type: source.image, path: folder/a.png}
+  named:    {type: prompt.scenes, perceptor: eye, scenes: '[folder/b.png] | red'}
+  shown:    {type: prompt.picture, perceptor: eye, image: photo}
+  common:   {type: prompt.pictures, perceptor: eye, folder: folder}
+  before:   {type: prompt.picture, perceptor: eye, image: previous(canvas)}
+  canvas:   {type: image.rgb, width: 16, height: 12}
+  crops:    {type: cutout.classic, image: canvas, count: 2, size: eye.size}
+  seen:     {type: encode.cutouts, perceptor: eye, cutouts: crops}
+  meaning:  {type: loss.prompts, seen: seen, prompts: named}
+  more:     {type: loss.prompts, seen: seen, prompts: shown}
+  mean:     {type: loss.prompts, seen: seen, prompts: common}
+  again:    {type: loss.prompts, seen: seen, prompts: before}
+  optimise: {type: optimize.adam, losses: [meaning, more, mean, again]}
+  frames:   {type: write.frames, image: canvas}
+"""
+
+
+def test_pictures_are_looked_at_once_for_all_renderings(tmp_path, monkeypatch):
+    """Those named in prompts, those of a folder, and those that nodes give; a canvas is not worth keeping."""
+    monkeypatch.setattr(prompt_cache.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "cache"))
+    (tmp_path / "folder").mkdir()
+    for name, colour in (("a", "red"), ("b", "blue")):
+        Image.new("RGB", (20, 20), colour).save(tmp_path / "folder" / f"{name}.png")
+    looked = []
+
+    class Counting(Colours):
+        name, weights, image_settings = "counting", {"a.pt": "1"}, {}
+
+        def encode_images(self, images):
+            looked.append(len(images))
+            return super().encode_images(images)
+
+    @node("test.counting")
+    def counting() -> Perceptor:
+        """An eye that counts."""
+        return Counting()
+
+    (tmp_path / "graph.yaml").write_text(KEPT)
+    graph = Graph.load(tmp_path / "graph.yaml", registry=installed().with_nodes(counting))
+    first = [frame.tensor for frame in graph.render()]
+    anew = len(looked)
+    again = [frame.tensor for frame in graph.render()]
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+    pictures = 2 + 2 + 1  # named and shown; the folder's two; the canvas as it begins
+    assert len(looked) - anew == anew - pictures
+    assert len(list((tmp_path / "cache" / "picture-prompts").iterdir())) == pictures
+    Image.new("RGB", (20, 20), "lime").save(tmp_path / "folder" / "b.png")
+    before = len(looked)
+    list(graph.render())
+    assert len(looked) - before == anew - pictures + 2

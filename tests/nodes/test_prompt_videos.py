@@ -150,7 +150,7 @@ def test_no_gradient_is_kept_for_a_video(graph, video, monkeypatch):
     """Its embeddings are constants, though they may be made among steps."""
     video("clip.mkv", CHANGING)
     made, of = [], PictureTarget.of
-    monkeypatch.setattr(PictureTarget, "of", lambda *arguments: (made.append(of(*arguments)), made[-1])[1])
+    monkeypatch.setattr(PictureTarget, "of", lambda *given, **how: (made.append(of(*given, **how)), made[-1])[1])
     list(graph("[clip.mkv]").render())
     assert len(made) == 4
     assert not any(target.embeddings.requires_grad for target in made)

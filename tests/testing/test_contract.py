@@ -520,6 +520,27 @@ def test_dtype_finds_the_precision_of_perceptors():
     assert "with perceptors in bfloat16 its value is bfloat16" in only(found, "dtype")
 
 
+@pytest.mark.parametrize(("tells", "broken"), [(True, False), (False, True)])
+def test_dtype_finds_a_perceptor_that_hides_its_precision(tells, broken):
+    """What it sees would be taken for what it saw in another one."""
+
+    class Half(TinyPerceptor):
+        def __init__(self, device):
+            super().__init__(device=device.torch)
+            self._dtype, self.image_settings = device.dtype, {"precision": str(device.dtype)} if tells else {}
+
+        def encode_images(self, images):
+            return super().encode_images(images.to(self._dtype).float())
+
+    @node("perceptor.half")
+    def half(device: Device) -> Perceptor:
+        """Look less precisely."""
+        return Half(device)
+
+    found = violations(half)
+    assert found == [] if not broken else "put str(device.dtype) among them" in only(found, "dtype")
+
+
 # Gradients
 
 

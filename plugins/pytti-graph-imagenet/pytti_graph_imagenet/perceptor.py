@@ -47,6 +47,7 @@ class ImageNetPerceptor(Perceptor):
         self._classes = classes
         self._device = device
         sums = {file.name: file.sha256 for file in (LITE0, MINILM, TOKENIZER)}
+        self.image_settings = {"precision": str(tower.dtype)}
         self.weights = {**sums, f"pytti-graph-imagenet/{FILE.name}": classes.sha256}
 
     @classmethod

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pytti_graph import MissingError, UsageError
-from pytti_graph.nodes.prompt_cache import encoded
+from pytti_graph.nodes.prompt_cache import text_embedding
 from pytti_graph_imagenet import classes
 from pytti_graph_imagenet.classes import CLASSES, ClassNames, imagenet_names
 from pytti_graph_imagenet.perceptor import ImageNetPerceptor, direction
@@ -249,13 +249,13 @@ def test_other_class_vectors_are_other_weights(
 ) -> None:
     """They decide what every text means, so texts that were read before have to be read anew."""
     monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(tmp_path))
-    before = encoded(perceptor, "a castle", torch.device("cpu"))
+    before = text_embedding(perceptor, "a castle", torch.device("cpu"))
     state = load_file(classes.FILE)
     with safe_open(classes.FILE, "pt") as file:
         save_file({**state, "vectors": state["vectors"].flip(0)}, tmp_path / "other.safetensors", file.metadata())
     monkeypatch.setattr(classes, "FILE", tmp_path / "other.safetensors")
     changed = ImageNetPerceptor.load(torch.device("cpu"), torch.float32, SIZE)
-    after = encoded(changed, "a castle", torch.device("cpu"))
+    after = text_embedding(changed, "a castle", torch.device("cpu"))
     torch.testing.assert_close(after, changed.encode_texts(["a castle"]))
     assert float((before * after).sum()) < 0.5
 

@@ -120,29 +120,44 @@ def may_wait(spec: NodeSpec) -> bool:
 
 
 def precise(subject: Subject, folder: Path) -> Iterator[str]:
-    """Values are float32 for float32 inputs, also when perceptors compute in bfloat16."""
-    plain = _other_types(subject, folder, torch.float32)
-    if plain:
-        yield f"its {plain}; give values back in float32 (numpy and Python make float64: use .float())"
+    """Values are float32 for float32 inputs, also when perceptors compute in bfloat16.
+
+    A perceptor that tells how it looks at pictures tells its precision, where that makes a difference.
+    """
+    value, plain = _looked(subject, folder, torch.float32)
+    if wrong := _other_types(plain):
+        yield f"its {wrong}; give values back in float32 (numpy and Python make float64: use .float())"
         return
     try:
-        half = _other_types(subject, folder, torch.bfloat16)
+        half_value, half = _looked(subject, folder, torch.bfloat16)
     except Exception as error:
         yield (
             f"with perceptors in bfloat16 it raises {first_line(error)} ({place_of(error)}); device.dtype is for what "
             "a perceptor computes inside, pictures and losses stay float32"
         )
         return
-    if half:
-        yield f"with perceptors in bfloat16 its {half}; give values back in float32, with .float()"
+    if wrong := _other_types(half):
+        yield f"with perceptors in bfloat16 its {wrong}; give values back in float32, with .float()"
+    settings = getattr(value, "image_settings", None)
+    same = settings is not None and settings == half_value.image_settings
+    if same and not all(torch.equal(tensor, half[name]) for name, tensor in plain.items() if name in half):
+        yield (
+            "its image_settings are the same in float32 and in bfloat16, but not what it sees, which is kept by them; "
+            "put str(device.dtype) among them"
+        )
 
 
-def _other_types(subject: Subject, folder: Path, dtype: torch.dtype) -> str | None:
-    """Which of the tensors of its value are not float32, or None."""
+def _looked(subject: Subject, folder: Path, dtype: torch.dtype) -> tuple[Any, dict[str, Tensor]]:
+    """The node's value with perceptors in a precision, and what can be seen of it and of the node."""
     bench = subject.bench(folder, device=ComputeDevice(torch.device("cpu"), dtype))
     with torch.no_grad():
-        seen: dict[str, Tensor] = look(bench.subject(), torch.empty(0))
-    seen |= _parameters(bench.objects.get(SUBJECT))
+        value = bench.subject()
+        seen: dict[str, Tensor] = look(value, torch.empty(0))
+    return value, seen | _parameters(bench.objects.get(SUBJECT))
+
+
+def _other_types(seen: dict[str, Tensor]) -> str | None:
+    """Which of these are not float32, or None."""
     wrong = [f"{name} is {_named(tensor)}" for name, tensor in seen.items() if _is_other(tensor)]
     return " and its ".join(wrong) or None
 
