@@ -7,6 +7,7 @@ from typing import Annotated
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam  # torch.optim.Adam would import torch's compiler, which takes seconds
 
 from pytti_graph import Bounds, Parameters, node
 from pytti_graph.nodes.optimize_parts import Optimiser, Part, Patience, RunningMean
@@ -16,6 +17,8 @@ _BOLDNESS = 3
 """How much farther schedule-free steps go than Adam's, since what is shown moves more slowly."""
 _EPSILON = 1e-8
 """What keeps a parameter that has had no gradient yet from being divided by 0."""
+
+_Moments = dict[str, Tensor]
 
 
 @node("optimize.adam")
@@ -51,28 +54,44 @@ class Adam(Optimiser):
         keep_moments: bool = False,
     ) -> None:
         super().__init__(parameters, patience, tolerance)
-        self.keep_moments = keep_moments
+        self.beta1, self.beta2, self.keep_moments = beta1, beta2, keep_moments
         self.mean = None if average is None else RunningMean(self.tensors, average)
-        groups: dict[float, list[Tensor]] = {}
-        for tensor, rate in zip(self.tensors, self.rates, strict=True):
-            groups.setdefault(rate, []).append(tensor)
-        self.group_rates = list(groups)
-        self.optimiser = torch.optim.Adam(
-            [{"params": group} for group in groups.values()], betas=(beta1, beta2), foreach=True
-        )
+        self.moments: dict[str, _Moments] = {}
 
     def begin_frame(self) -> None:
         """Forget the moments, which belong to where things were, unless they are to be kept; and what was averaged."""
         if not self.keep_moments:
-            self.optimiser.state.clear()
+            self.moments.clear()
         if self.mean is not None:
             self.mean.clear()
 
     def step(self, learning_rate: float | None) -> None:
-        """Adam's step."""
-        for group, rate in zip(self.optimiser.param_groups, self.group_rates, strict=True):
-            group["lr"] = rate if learning_rate is None else learning_rate
-        self.optimiser.step()
+        """Adam's step, of the parameters that have a gradient."""
+        groups: dict[float, list[tuple[Tensor, Tensor, _Moments]]] = {}
+        for name, tensor, rate in zip(self.names, self.tensors, self.rates, strict=True):
+            if tensor.grad is not None:
+                moments = self.moments.get(name) or self.moments.setdefault(name, _no_moments(tensor))
+                groups.setdefault(rate if learning_rate is None else learning_rate, []).append(
+                    (tensor, tensor.grad, moments)
+                )
+        for rate, group in groups.items():
+            averages, squares, steps = ([moments[key] for _, _, moments in group] for key in _MOMENTS)
+            adam(
+                [tensor for tensor, _, _ in group],
+                [gradient for _, gradient, _ in group],
+                averages,
+                squares,
+                [],
+                steps,
+                foreach=True,
+                amsgrad=False,
+                beta1=self.beta1,
+                beta2=self.beta2,
+                lr=rate,
+                weight_decay=0.0,
+                eps=_EPSILON,
+                maximize=False,
+            )
         if self.mean is not None:
             self.mean.add(self.tensors)
 
@@ -84,26 +103,31 @@ class Adam(Optimiser):
 
     def state_dict(self) -> dict[str, Tensor]:
         """The moments, as `name.exp_avg`, `name.exp_avg_sq` and `name.step`; the average, as `name.mean`."""
-        state = self.optimiser.state
-        moments = {
-            f"{name}.{moment}": state[parameter][moment]
-            for name, parameter in zip(self.names, self.tensors, strict=True)
-            if parameter in state
-            for moment in _MOMENTS
-        }
+        moments = {f"{name}.{key}": tensor for name, kept in self.moments.items() for key, tensor in kept.items()}
         if self.mean is None:
             return moments
         return {**moments, **self.by_name("mean", self.mean.values), "weight": self.mean.weight}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restore what `state_dict` gave."""
-        self.optimiser.state.clear()
-        for name, parameter in zip(self.names, self.tensors, strict=True):
-            if f"{name}.step" in state:
-                moments = {moment: state[f"{name}.{moment}"].clone() for moment in _MOMENTS}
-                self.optimiser.state[parameter] = moments | {"step": moments["step"].cpu()}
+        self.moments = {
+            name: {key: state[f"{name}.{key}"].clone() for key in _MOMENTS}
+            for name in self.names
+            if f"{name}.step" in state
+        }
+        for moments in self.moments.values():
+            moments["step"] = moments["step"].cpu()
         if self.mean is not None:
             self.mean.restore([state[f"{name}.mean"] for name in self.names], state["weight"])
+
+
+def _no_moments(tensor: Tensor) -> _Moments:
+    """Adam's moments before the first step; steps are counted on the processor."""
+    return {
+        "exp_avg": torch.zeros_like(tensor),
+        "exp_avg_sq": torch.zeros_like(tensor),
+        "step": torch.zeros((), device="cpu"),
+    }
 
 
 @node("optimize.schedule_free")

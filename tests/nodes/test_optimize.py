@@ -106,9 +106,38 @@ def test_a_beta_may_be_written_0(argument):
     assert len(list(Graph.build({"clock": {"frames": 1, "steps": 2}, "nodes": nodes}).render())) == 1
 
 
-def test_bad_betas():
-    with pytest.raises(ValueError, match="beta"):
-        Adam(made(), beta1=1.5)
+def test_adam_is_torchs():
+    """To the last bit: with a rate for each image or one for all, with and without a gradient, and after a pause."""
+    rates = {"a.0": 0.02, "a.1": 0.05, "a.2": 0.02}
+
+    def moved(step):
+        numbers = torch.Generator().manual_seed(0)
+        tensors = {name: torch.randn(5, 7, generator=numbers).requires_grad_() for name in rates}
+        take = step(tensors)
+        for count in range(20):
+            for name, tensor in tensors.items():
+                gradient = torch.randn(5, 7, generator=numbers)
+                tensor.grad = None if name == "a.1" and count < 3 else gradient
+            take(None if count % 2 else 0.03)
+        return tensors
+
+    def ours(tensors):
+        adam = Adam(ParameterSet(tensors, rates), beta1=0.8, beta2=0.99)
+        return lambda rate: adam.forward([], rate)
+
+    def theirs(tensors):
+        groups = [{"params": [tensor], "lr": rates[name]} for name, tensor in tensors.items()]
+        adam = torch.optim.Adam(groups, betas=(0.8, 0.99))
+
+        def take(rate):
+            for group, own in zip(adam.param_groups, rates.values(), strict=True):
+                group["lr"] = rate or own
+            adam.step()
+
+        return take
+
+    one, other = moved(ours), moved(theirs)
+    assert all(torch.equal(one[name], other[name]) for name in rates)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +149,7 @@ def test_bad_betas():
         ("patience", 1.5, "must be a whole number"),
         ("tolerance", -0.1, "must be at least 0"),
         ("learning_rate", -1, "must be at least 0"),
+        ("beta1", 1.5, "must be below 1"),
         ("beta2", 1, "must be below 1"),
     ],
 )
