@@ -62,6 +62,8 @@ def pace(folder: Path, recipes: Sequence[str]) -> dict[str, float]:
     known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
     wanted = [recipe for recipe in recipes if recipe not in known]
     found: dict[str, list[float]] = {recipe: [] for recipe in wanted}
+    if wanted:
+        torch.set_num_threads(2)
     for _ in range(ROUNDS if wanted else 0):
         for recipe, seconds in found.items():
             watch = Watch()
@@ -118,7 +120,6 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/quality"))
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(2)
     paces = pace(options.output, options.recipes.split(","))
     print("seconds a step:", ", ".join(f"{recipe} {paces[recipe]:.3f}" for recipe in options.recipes.split(",")))
     torch.set_num_threads(options.threads)
