@@ -101,6 +101,7 @@ class NodeSpec:
         random: Its `forward` draws random numbers.
         detached: Arguments through which no gradient flows back.
         either: Arguments of which a graph must give at least one.
+        rising: Numbers of which none may be above the next.
         version: Version of the node's arguments.
         migrations: The versions that arguments can be brought forward from, each to the next.
     """
@@ -120,6 +121,7 @@ class NodeSpec:
     random: bool = False
     detached: tuple[str, ...] = ()
     either: tuple[str, ...] = ()
+    rising: tuple[str, ...] = ()
     version: int = 1
     migrations: tuple[int, ...] = ()
 
@@ -150,7 +152,7 @@ class NodeSpec:
         """The inverse of `to_json`."""
         parameters = tuple(Parameter(**{**entry, "type": from_json(entry["type"])}) for entry in data["parameters"])
         phases = tuple(Phase(entry["name"], tuple(entry["parameters"]), entry["injected"]) for entry in data["phases"])
-        lists = {name: tuple(data[name]) for name in ("detached", "either", "migrations")}
+        lists = {name: tuple(data[name]) for name in ("detached", "either", "rising", "migrations")}
         return cls(**{**data, "parameters": parameters, "phases": phases, **lists})
 
 
@@ -160,6 +162,7 @@ def node(
     rate: DeclaredRate | None = None,
     detached: Sequence[str] = (),
     either: Sequence[str] = (),
+    rising: Sequence[str] = (),
     version: int = 1,
     migrations: Mapping[int, Migration] | None = None,
 ) -> Callable[[_Made], _Made]:
@@ -177,6 +180,8 @@ def node(
             that ask for the `Moment` each frame, others only with their inputs.
         detached: Arguments through which no gradient flows back, though their type would allow it.
         either: Arguments that may be left out, but not all of them: a graph must give at least one.
+        rising: Numbers of which none may be above the next, such as ("smallest", "largest"). A graph is refused whose
+            constants are; of formulas, the node has to see to it.
         version: Raised when the arguments change.
         migrations: For each former version, a function that takes its arguments as a graph file gives them, and returns
             those of the next version. Graphs written for that version are brought forward with it.
@@ -184,8 +189,8 @@ def node(
     Raises:
         TypeError: A parameter or the value has no annotation or one that cannot be used, a parameter has a name that no
             graph could write or a default that does not fit its type, the name is not `family.name`, `either` names
-            what is no argument or has a value anyway, the version is no number, or a migration is not from a former
-            version.
+            what is no argument or has a value anyway, `rising` names what is no number, the version is no number, or a
+            migration is not from a former version.
     """
     if not isinstance(type, str):
         raise TypeError("@node needs the name of the node: @node('family.name')")
@@ -202,7 +207,11 @@ def node(
         for name in either:
             if (parameter := spec.parameter(name)) is None or parameter.required or parameter.default is not None:
                 raise TypeError(f"{type}: either=... names '{name}', which is no argument whose default is None")
-        setattr(made, _ATTRIBUTE, dataclasses.replace(spec, either=tuple(either), migrations=tuple(known)))
+        for name in rising:
+            if (parameter := spec.parameter(name)) is None or not isinstance(parameter.type, NumberType):
+                raise TypeError(f"{type}: rising=... names '{name}', which is no argument that is a number")
+        spec = dataclasses.replace(spec, either=tuple(either), rising=tuple(rising), migrations=tuple(known))
+        setattr(made, _ATTRIBUTE, spec)
         setattr(made, _MIGRATIONS, known)
         return made
 

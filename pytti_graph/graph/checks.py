@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,7 @@ def _node(
         problems.extend(_missing_in_moves(text, spec, arguments))
     if spec.either and all(arguments.get(name) == Constant(None) for name in spec.either):
         problems.append(_missing_either(text, spec))
+    problems.extend(_not_rising(text, spec, arguments))
     complete = all(parameter.name in arguments for parameter in spec.parameters)
     places = {entry.key: entry.value.position for entry in text.arguments.values()}
     if len(problems) > before and not complete:
@@ -177,6 +179,16 @@ def _missing_either(text: NodeText, spec: NodeSpec) -> Problem:
     ways = [f"'{name}: ...' ({parameter.type})" for name in spec.either if (parameter := spec.parameter(name))]
     message = f"either {' or '.join(spec.either)} is needed"
     return Problem(message, text.position, text.id, spec.either[0], f"add {' or '.join(ways)}")
+
+
+def _not_rising(text: NodeText, spec: NodeSpec, arguments: Mapping[str, Bound]) -> Iterator[Problem]:
+    """Constants that are above those that may not be below them."""
+    for smaller, larger in pairwise(spec.rising):
+        match arguments.get(smaller), arguments.get(larger):
+            case Constant(int() | float() as low), Constant(int() | float() as high) if low > high:
+                given = next(text.arguments[name] for name in (smaller, larger) if name in text.arguments)
+                message = f"{smaller} ({low:.10g}) is above {larger} ({high:.10g})"
+                yield Problem(message, given.value.position, text.id, given.key, f"give the smaller one as {smaller}")
 
 
 def _default(parameter: Parameter, variables: Mapping[str, Any]) -> Bound:

@@ -224,6 +224,12 @@ def test_mistakes_of_authors_are_named():
         @node("test.bad", either=("x", "y"))
         def given(x: int | None = None, y: int = 3) -> float: ...
 
+    for names in (("x", "y"), ("x", "word")):
+        with pytest.raises(TypeError, match=rf"rising=\.\.\. names '{names[1]}'"):
+
+            @node("test.bad", rising=names)
+            def unordered(x: int = 1, word: str = "") -> float: ...
+
     with pytest.raises(TypeError, match="decorate it"):
         spec_of(len)
 

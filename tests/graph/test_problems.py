@@ -47,6 +47,11 @@ def either(image: Image | None = None, value: Number | None = None) -> Image:
     """A picture, or a value."""
 
 
+@node("tiny.rising", rising=("low", "high"))
+def rising(low: Number = 0.2, high: Number | None = 0.4) -> Image:
+    """A picture between two values."""
+
+
 @node("tiny.optional")
 class Optional:
     """`start` can do without a mask."""
@@ -65,7 +70,7 @@ class Optional:
 @pytest.fixture
 def made_of(tiny):
     """A graph of tiny nodes and those of this module."""
-    registry = tiny.with_nodes(Begun, Gain, Optional, either)
+    registry = tiny.with_nodes(Begun, Gain, Optional, either, rising)
 
     def make(nodes):
         written = {id: {"type": what[0], **what[1]} for id, what in nodes.items()}
@@ -181,6 +186,30 @@ def test_one_of_either_arguments_is_needed(made_of, given):
     assert "one: either image or value is needed; add 'image: ...' (Image) or 'value: ...' (number)" in problem
     for enough in ({"image": "p"}, {"value": "1/(frame+1)"}, {"image": "p", "value": 0}):
         assert made_of({**nodes, "one": ("tiny.either", enough)}).plan().dead == (() if "image" in enough else ("p",))
+
+
+@pytest.mark.parametrize(
+    ("given", "place", "words"),
+    [
+        ({"low": 0.5, "high": 0.3}, "low", "low (0.5) is above high (0.3); give the smaller one as low"),
+        ({"low": "1/2"}, "low", "low (0.5) is above high (0.4); give the smaller one as low"),
+        ({"high": 0.1}, "high", "low (0.2) is above high (0.1); give the smaller one as low"),
+    ],
+)
+def test_numbers_that_do_not_rise(made_of, given, place, words):
+    """Whether both are given, or one of them is the default."""
+    nodes = {"p": ("tiny.rising", given), "out": ("tiny.sink", {"image": "p"})}
+    with pytest.raises(GraphError) as caught:
+        made_of(nodes).plan()
+    (problem,) = caught.value.problems
+    assert problem.argument == place
+    assert f"p: {words}" in str(problem)
+
+
+@pytest.mark.parametrize("given", [{}, {"low": 0.4}, {"low": "frame"}, {"low": 9, "high": None}, {"high": "progress"}])
+def test_numbers_that_rise_or_may(made_of, given):
+    """Equal ones, formulas, and what has no end."""
+    assert made_of({"p": ("tiny.rising", given), "out": ("tiny.sink", {"image": "p"})}).plan()
 
 
 def test_an_optional_reference_does_not_keep_an_image_from_starting(made_of):

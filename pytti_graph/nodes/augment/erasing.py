@@ -18,7 +18,7 @@ _LONGEST = 1 / 0.3
 """Of a rectangle's sides, the longer by the shorter."""
 
 
-@node("augment.erase")
+@node("augment.erase", rising=("smallest", "largest"))
 def erase(
     cutouts: Cutouts, stream: Stream, probability: Probability = 0.7, smallest: Area = 0.1, largest: Area = 0.4
 ) -> Cutouts:
