@@ -143,10 +143,10 @@ class Files(Protocol):
 
 
 class Report(Protocol):
-    """Tells the user something before rendering."""
+    """Tells the user something."""
 
     def warn(self, message: str, *, argument: str | None = None, offset: int = 0) -> None:
-        """Warn about the node, at a character of one of its text arguments."""
+        """Warn about the node, at a character of one of its text arguments; the same is said only once."""
         ...
 
 

@@ -28,15 +28,18 @@ class NodeReport:
     """Carries a node's warnings to the user, with the place in the graph file."""
 
     def __init__(self, plan: Plan, node: str, tell: Callable[[Problem], None]) -> None:
-        self._node, self._tell = plan.graph.nodes[node], tell
+        self._node, self._tell, self._told = plan.graph.nodes[node], tell, set[Problem]()
 
     def warn(self, message: str, *, argument: str | None = None, offset: int = 0) -> None:
-        """Warn about the node, at a character of one of its text arguments."""
+        """Warn about the node, at a character of one of its text arguments; the same is said only once."""
         place = self._node.position
         if argument is not None:
             bound = self._node.arguments[argument]
             place = bound.at(offset) if isinstance(bound, Parsed) else self._node.places.get(argument) or place
-        self._tell(Problem(message, place, self._node.id, argument, severity="warning"))
+        problem = Problem(message, place, self._node.id, argument, severity="warning")
+        if problem not in self._told:
+            self._told.add(problem)
+            self._tell(problem)
 
 
 class Machine:

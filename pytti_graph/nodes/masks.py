@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -91,6 +92,7 @@ def half(
 @node("mask.ellipse")
 def ellipse(
     device: Device,
+    report: Report,
     x: Number = 0.5,
     y: Number = 0.5,
     across: Annotated[Number, Bounds(gt=0)] = 0.7,
@@ -101,6 +103,8 @@ def ellipse(
     height: Side = 512,
 ) -> Mask:
     """Let an ellipse count: the middle of the picture, or a spotlight that moves.
+
+    It warns if it lies outside the picture, or with `invert` covers all of it, so that nothing counts.
 
     Args:
         x: Where its middle is: 0 is the picture's left border, 1 its right one.
@@ -115,8 +119,21 @@ def ellipse(
     along, downwards = _places(width, device), _places(height, device).unsqueeze(1)
     radius = torch.hypot((along - x) * (2 / across), (downwards - y) * (2 / down))
     pixel = 2 / min(across * width, down * height)
-    inside = _ramp(1 - radius, max(edge, pixel)).view(1, 1, height, width)
+    edge = max(edge, pixel)
+    nearest, farthest = _reach(x, y, across, down)
+    if not invert and nearest >= 1 + edge / 2:
+        report.warn("the ellipse lies outside the picture, whose sides go from 0 to 1, and there nothing counts")
+    if invert and farthest <= 1 - edge / 2:
+        report.warn("the ellipse covers all of the picture, and with 'invert: true' nothing counts then")
+    inside = _ramp(1 - radius, edge).view(1, 1, height, width)
     return 1 - inside if invert else inside
+
+
+def _reach(x: float, y: float, across: float, down: float) -> tuple[float, float]:
+    """How far the nearest and the farthest point of the picture are from an ellipse's middle, in its radii."""
+    sides = ((x, across), (y, down))
+    nearest = math.hypot(*(2 * (at - min(max(at, 0), 1)) / length for at, length in sides))
+    return nearest, math.hypot(*(2 * max(at, 1 - at) / length for at, length in sides))
 
 
 @node("mask.combine")

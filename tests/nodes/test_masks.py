@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pytti_graph import UsageError
+from pytti_graph import Graph, UsageError, Warned
 from pytti_graph.nodes import masks
 from pytti_graph.testing import report
 
@@ -113,17 +113,54 @@ def test_an_ellipse_has_its_area(across, down):
     from types import SimpleNamespace
 
     device = SimpleNamespace(torch=torch.device("cpu"))
-    mask = masks.ellipse(device, 0.5, 0.5, across, down, 0.0, width=128, height=96)
+    mask = masks.ellipse(device, report(), 0.5, 0.5, across, down, 0.0, width=128, height=96)
     assert float(mask.mean()) == pytest.approx(torch.pi / 4 * across * down, rel=0.02)
-    turned = masks.ellipse(device, 0.5, 0.5, across, down, 0.0, invert=True, width=128, height=96)
+    turned = masks.ellipse(device, report(), 0.5, 0.5, across, down, 0.0, invert=True, width=128, height=96)
     torch.testing.assert_close(mask + turned, torch.ones_like(mask))
 
 
 def test_an_ellipse_moves(device):
-    mask = masks.ellipse(device, 0.25, 0.75, 0.3, 0.3, 0.1, width=64, height=64)[0, 0]
+    mask = masks.ellipse(device, report(), 0.25, 0.75, 0.3, 0.3, 0.1, width=64, height=64)[0, 0]
     places = (torch.arange(64) + 0.5) / 64
     assert float((mask.sum(0) * places).sum() / mask.sum()) == pytest.approx(0.25, abs=1e-3)
     assert float((mask.sum(1) * places).sum() / mask.sum()) == pytest.approx(0.75, abs=1e-3)
+
+
+@settings(max_examples=150, deadline=None)
+@given(x=st.floats(-1, 2), y=st.floats(-1, 2), across=st.floats(0.4, 3), edge=UNIT, invert=st.booleans())
+def test_an_ellipse_warns_where_nothing_counts(x, y, across, edge, invert):
+    """And nowhere else: where it says nothing, something lies in a mask that is a tenth larger."""
+    from types import SimpleNamespace
+
+    device, heard, larger = SimpleNamespace(torch=torch.device("cpu")), report(), 1 / 1.1 if invert else 1.1
+    mask = masks.ellipse(device, heard, x, y, across, 0.5, edge, invert, 200, 200)
+    if heard.messages:
+        assert mask.max() < 1e-6
+    else:
+        assert masks.ellipse(device, report(), x, y, larger * across, larger * 0.5, edge, invert, 200, 200).any()
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ({"x": 1.6}, "the ellipse lies outside the picture, whose sides go from 0 to 1, and there nothing counts"),
+        ({"x": "-1 - frame"}, "the ellipse lies outside the picture"),
+        ({"across": 9, "down": 9, "invert": True}, "the ellipse covers all of the picture, and with 'invert: true'"),
+    ],
+)
+def test_a_film_says_once_that_nothing_counts(shape, words):
+    nodes = {
+        "spot": {"type": "mask.ellipse", "width": 8, "height": 8, **shape},
+        "canvas": {"type": "image.rgb", "width": 8, "height": 8},
+        "soft": {"type": "loss.smoothness", "image": "canvas", "mask": "spot"},
+        "plain": {"type": "loss.smoothness", "image": "canvas"},
+        "optimise": {"type": "optimize.adam", "losses": ["soft", "plain"]},
+    }
+    heard = []
+    graph = Graph.build({"seed": 1, "clock": {"frames": 3, "steps": 2}, "nodes": nodes})
+    list(graph.render(output="canvas", on_event=heard.append))
+    (warned,) = (event for event in heard if isinstance(event, Warned))
+    assert f"spot: {words}" in str(warned.problem)
 
 
 def test_combining(device):
