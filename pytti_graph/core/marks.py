@@ -20,6 +20,10 @@ class Wire:
     differentiable: bool = True
 
 
+_LARGE = 1e6
+"""What is as good as without end, where a number has to have one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Limits of a number: `ge` at least, `gt` above, `le` at most, `lt` below; `unit` is shown to users.
@@ -47,7 +51,7 @@ class Bounds:
         if self.lt is not None and not value < self.lt:
             return f"must be below {self.lt:.10g}"
         if math.isinf(value) and not self.infinite:
-            return "must be finite"
+            return f"must be finite, such as {math.copysign(_LARGE, value):.10g}"
         return None
 
 

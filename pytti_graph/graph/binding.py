@@ -174,11 +174,11 @@ def checked(integer: bool, bounds: Bounds, value: float, position: Position | No
     """`value` as the int or the float that is wanted; raises `BindingError` if it is none, or out of bounds."""
     if math.isnan(value):
         raise BindingError("must be a number, not nan", position)
+    if (wrong := bounds.violated(value)) is not None:
+        raise BindingError(f"{wrong}{' ' + bounds.unit if bounds.unit else ''}, not {value:.10g}", position)
     if integer and (math.isinf(value) or value != int(value)):
         raise BindingError(f"must be a whole number, not {value:.10g}", position)
     value = int(value) if integer else float(value)
-    if (wrong := bounds.violated(value)) is not None:
-        raise BindingError(f"{wrong}{' ' + bounds.unit if bounds.unit else ''}, not {value:.10g}", position)
     if integer and abs(value) > _EXACT:
         raise BindingError(f"must be from -2**53 to 2**53, not {value:.10g}", position)
     return value

@@ -43,13 +43,14 @@ def test_numbers_of_python_with_too_many_digits(graph, data):
     [
         ("type: tiny.number, value: .nan", "n: value: must be a number, not nan"),
         ("type: tiny.count, value: .nan", "n: value: must be a number, not nan"),
-        ("type: tiny.plain, width: .inf", "n: width: must be a whole number, not inf"),
+        ("type: tiny.plain, width: .inf", "n: width: must be finite, such as 1000000, not inf"),
         ("type: tiny.plain, width: 9007199254740993", "n: width: must be from -2**53 to 2**53, not 9.007199255e+15"),
         ("type: tiny.plain, width: -1e300", "n: width: must be from -2**53 to 2**53, not -1e+300"),
         ("type: tiny.count, value: 1e300", "n: value: must be at most 9, not 1e+300"),
-        ("type: tiny.number, value: -.inf", "n: value: must be finite, not -inf"),
-        ('type: tiny.number, value: "inf"', "n: value: must be finite, not inf"),
-        ("type: tiny.number, value: {0: 1, 9: inf}", "n: value: must be finite, not inf"),
+        ("type: tiny.count, value: .inf", "n: value: must be at most 9, not inf"),
+        ("type: tiny.number, value: -.inf", "n: value: must be finite, such as -1000000, not -inf"),
+        ('type: tiny.number, value: "inf"', "n: value: must be finite, such as 1000000, not inf"),
+        ("type: tiny.number, value: {0: 1, 9: inf}", "n: value: must be finite, such as 1000000, not inf"),
     ],
 )
 def test_numbers_that_are_refused(problems, node, expected):
@@ -94,7 +95,7 @@ def test_an_infinite_formula_where_it_means_nothing(graph):
         {"p": ("tiny.plain", {"value": "1 if frame < 1 else inf"}), "out": ("tiny.sink", {"image": "p"})},
         clock={"frames": 2},
     )
-    wrong = r"p: value: the formula '1 if frame < 1 else inf' must be finite, not inf \(frame 1\)"
+    wrong = r"p: value: the formula '1 if frame < 1 else inf' must be finite, such as 1000000, not inf \(frame 1\)"
     with pytest.raises(RenderError, match=wrong):
         list(made.render())
 
