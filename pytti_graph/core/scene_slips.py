@@ -1,4 +1,4 @@
-"""What the language of prompts reads otherwise than it was meant: times of day, names of files, masks after names."""
+"""What the language of prompts reads otherwise than meant: times of day, files, addresses, masks after names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Container, Iterator
 from typing import NamedTuple
 
-from pytti_graph.core.addresses import is_address, is_file
+from pytti_graph.core.addresses import address_fault, is_address, is_file
 from pytti_graph.core.formula_names import CLOCK_NAMES, CONSTANTS
 from pytti_graph.core.formula_tokens import tokens_of
 from pytti_graph.core.formulas import TextSyntaxError
@@ -15,6 +15,8 @@ from pytti_graph.core.scene_text import Piece, after_quotes
 
 _HOUR = re.compile(r"(?<![0-9A-Za-z])(?<![0-9]\.)[0-9]{1,2}$")
 _MINUTES = re.compile(r"(?::[0-9]{1,2})+(?![0-9]|\.[0-9])")
+_ADDRESS = re.compile(r"[A-Za-z]+(:)//\S*?(?=:[-+.(0-9][^/]*$|\s|$)")
+"""An address up to the weight that may follow it."""
 _BRACKETS = re.compile(r"(?<!\\)\[([^\]]*)\]")
 
 
@@ -36,6 +38,23 @@ def check_time(text: str, piece: Piece, first: int) -> None:
         end = minutes.end() if more.startswith((":", "_")) else piece.end
         hint = f"{quote_hint(text, first, end)}; if it is a weight, write spaces around the colon"
         raise TextSyntaxError(message, colon, hint)
+
+
+def check_address(text: str, piece: Piece, first: int) -> None:
+    """Refuse an address that stands without brackets and quotes, before its colon is taken for that of a weight.
+
+    Args:
+        text: The whole text.
+        piece: The prompt.
+        first: Where its text begins.
+    """
+    match = _ADDRESS.search(text, first, piece.end)
+    if match and match.start(1) in piece.colons:
+        address = match.group()
+        if (fault := address_fault(address)) is not None:
+            raise TextSyntaxError(fault.message, match.start(), fault.hint)
+        hint = f"write [{address}], and add --allow-network when you render it; {quote_hint(text, first, piece.end)}"
+        raise TextSyntaxError(f"the address {address} stands without brackets", match.start(), hint)
 
 
 def check_file_name(text: str, offset: int) -> None:

@@ -40,7 +40,14 @@ from typing import Literal
 from pytti_graph.core.formulas import Formula, TextSyntaxError, parse_formula
 from pytti_graph.core.scene_masks import PromptMask, check_path, file_kind, mask_start, read_mask
 from pytti_graph.core.scene_ranges import check_cutoff, check_stop, check_weight
-from pytti_graph.core.scene_slips import check_brackets, check_file_name, check_time, mask_within_name, quote_hint
+from pytti_graph.core.scene_slips import (
+    check_address,
+    check_brackets,
+    check_file_name,
+    check_time,
+    mask_within_name,
+    quote_hint,
+)
 from pytti_graph.core.scene_text import Piece, after_quotes, pieces, skip_spaces, unescaped
 
 _NO_VARIABLES: Mapping[str, float | str] = MappingProxyType({})
@@ -241,12 +248,13 @@ class _Reader:
 
     def added(self, piece: Piece) -> str:
         """The text of a piece that goes on a prompt of a scene."""
+        first = skip_spaces(self.text, piece.start, piece.end)
+        check_address(self.text, piece, first)
         if piece.colons:
             place = "ends" if self.argument == "prefix" else "begins"
             hint = f"a prompt of its own {place} with '|'; a text with ':' is written in quotes"
             message = f"what the {self.argument} adds to a prompt has no weight"
             raise TextSyntaxError(message, piece.colons[0], hint)
-        first = skip_spaces(self.text, piece.start, piece.end)
         if first < piece.end and self._picture(first, piece.end) is not None:
             hint = f"make it a prompt of its own, with '|' {'after' if self.argument == 'prefix' else 'before'} it"
             raise TextSyntaxError(f"the {self.argument} adds a picture to a text", first, hint)
@@ -258,6 +266,7 @@ class _Reader:
         first = skip_spaces(self.text, start, end)
         if first == end:
             raise TextSyntaxError("a prompt is empty", start, "write a text, or remove the '|' beside it")
+        check_address(self.text, piece, first)
         if len(colons) > 2:
             raise TextSyntaxError("a prompt has only text:weight:stop", colons[2], quote_hint(self.text, first, end))
         picture = self._picture(first, colons[0] if colons else end)

@@ -105,7 +105,7 @@ class _Writer:
         """A text without a key, which is not the name of a file."""
         written = binding.text(value, self.variables).strip()
         name = written[1:-1].strip() if written.startswith("[") and written.endswith("]") else written
-        if is_file(name):
+        if is_file(name) or is_address(name):
             kind = file_kind(name)
             hint = f"for a {kind}, write {{{kind}: {name}}}; for the text, {{text: ...}}"
             raise BindingError(f"'{written}' reads like the name of a {kind}", value.position, hint)

@@ -107,6 +107,7 @@ def test_keys_mean_what_punctuation_means(written, expected):
         ("- {text: a, mask: {picture: a.png, video: b.mp4}}", "{picture", "a mask needs a picture, a video or a text"),
         ("- {text: a, mask: {video: b.mp4}, cutoff: 1}", "1", "a mask that is a video has no cutoff"),
         ("- photo.png", "photo", "reads like the name of a picture; for a picture, write {picture: photo.png}"),
+        ("- https://a.b/c", "https", "reads like the name of a picture; for a picture, write {picture: https://a.b/c}"),
         (
             "- '[a clip.mov]'",
             "'[",
