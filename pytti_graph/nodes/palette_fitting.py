@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import torch
-from PIL import ImageColor
 from torch import Tensor
 
 from pytti_graph import Stream, UsageError
+from pytti_graph.nodes.named_colours import named_colour
 
 _PERCEIVED = (0.299, 0.587, 0.114)
 """Weights of squared red, green and blue in squared brightness (Finley's HSP model, 2006)."""
@@ -38,9 +38,12 @@ def read_palettes(text: str) -> Tensor:
     """Palettes [size, palettes, 3] as written: colours divided by spaces or commas, palettes by '|'.
 
     Raises:
-        UsageError: A word is not a colour, or the palettes have different numbers of colours.
+        UsageError: A word is not an opaque colour, or the palettes have different numbers of colours.
     """
-    palettes = [[_colour(word) for word in re.split(r"[\s,]+", part.strip()) if word] for part in text.split("|")]
+    palettes = [
+        [named_colour(word, "colours") for word in re.split(r"[\s,]+", part.strip()) if word]
+        for part in text.split("|")
+    ]
     sizes = [len(palette) for palette in palettes]
     if min(sizes) == 0:
         hint = 'write names or "#rrggbb", divided by spaces, and | between palettes: "black #804020 white"'
@@ -48,15 +51,7 @@ def read_palettes(text: str) -> Tensor:
     if len(set(sizes)) > 1:
         message = f"the palettes have {', '.join(map(str, sizes[:-1]))} and {sizes[-1]} colours"
         raise UsageError(message, argument="colours", hint="give each palette the same number; colours may repeat")
-    return torch.tensor(palettes).transpose(0, 1) / 255
-
-
-def _colour(word: str) -> tuple[int, ...]:
-    try:
-        return ImageColor.getrgb(word)[:3]
-    except ValueError:
-        hint = 'write a name, such as teal, or "#rrggbb"'
-        raise UsageError(f"'{word}' is not a colour", argument="colours", hint=hint) from None
+    return torch.tensor(palettes).transpose(0, 1)
 
 
 def fit_palettes(picture: Tensor, palettes: int, size: int, stream: Stream) -> Tensor:

@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from PIL import Image as Pillow
-from PIL import ImageCms, ImageColor
+from PIL import ImageCms
 from torch import Tensor
 
 from pytti_graph import Bounds, Device, Integer, PicturePath, UsageError, Wire, node
 from pytti_graph.core.picture_files import opened
+from pytti_graph.nodes.named_colours import named_colour
 
 LONGEST = 16384
 """The longest side that can be asked for, in pixels."""
@@ -87,19 +88,9 @@ def read(
     background: str = "black",
 ) -> Tensor:
     """The picture of a file [1, 3, H, W] on the processor; the arguments are those of `image`."""
-    picture, behind = opened(path), colour(background)
+    picture, behind = opened(path), named_colour(background, "background")
     box, size = _fitted(picture.width, picture.height, width, height, fit, max_side)
     return _scaled(_strips(picture, box, behind), box[3] - box[1], *size)
-
-
-def colour(name: str) -> tuple[float, float, float]:
-    """A colour by its name, sRGB 0..1; raises `UsageError` for what is none."""
-    try:
-        red, green, blue, *_ = ImageColor.getrgb(name)
-    except ValueError:
-        hint = 'write a name, such as white, or "#rrggbb"'
-        raise UsageError(f"'{name}' is not a colour", argument="background", hint=hint) from None
-    return red / 255, green / 255, blue / 255
 
 
 def _strips(

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pytti_graph import Bounds, Device, Image, InputPath, Integer, Moment, Number, UsageError, node
 from pytti_graph.nodes import sources
+from pytti_graph.nodes.named_colours import named_colour
 from pytti_graph.nodes.sources import LONGEST, Side
 from pytti_graph.nodes.video_files import VideoFile, VideoPicture
 
@@ -92,5 +93,5 @@ def picture(
     across, down = width / old_width, height / old_height
     if fit == "crop":  # twice as large, so that the middle is found to a fraction of a pixel
         across = down = 2 * max(across, down)
-    pixels = shown.tensor(sources.colour(background), min(across, 1.0), min(down, 1.0))
+    pixels = shown.tensor(named_colour(background, "background"), min(across, 1.0), min(down, 1.0))
     return sources.resized(pixels, width, height, fit, max_side)

@@ -149,6 +149,7 @@ def test_colours_as_they_are_written(make):
         ({"palettes": 1, "palette_size": 1}, "palette_size", "one colour"),
         ({"colours": "red"}, "colours", "one colour"),
         ({"colours": "red blux"}, "colours", "'blux' is not a colour"),
+        ({"colours": "red #0000ff80"}, "colours", "'#0000ff80' is transparent, and here colours are opaque"),
         ({"colours": "red blue | white"}, "colours", "2 and 1 colours"),
         ({"colours": "red blue |"}, "colours", "no colours"),
         (

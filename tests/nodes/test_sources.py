@@ -324,6 +324,19 @@ def test_an_unknown_colour(load):
     assert caught.value.problem.argument == "background"
 
 
+@pytest.mark.parametrize("background", ["#ff800080", "#f808", "rgba(255, 128, 0, 128)"])
+def test_a_transparent_background(load, background):
+    """Nothing lies behind it; it says which colour is meant."""
+    with pytest.raises(UsageError, match="is transparent, and here colours are opaque") as caught:
+        load(solid("RGBA", (0, 0, 0, 0)), background=background)
+    assert caught.value.problem.argument == "background"
+    assert caught.value.problem.hint in ('write "#ff8000"', 'write "#ff8800"')
+
+
+def test_an_opaque_background_with_an_alpha(load):
+    assert colour(load(solid("RGBA", (0, 0, 0, 0)), background="#ff8000ff")) == [255, 128, 0]
+
+
 def test_large_pictures_are_refused_before_they_are_decoded(load, monkeypatch):
     """By their header alone."""
     monkeypatch.setattr("pytti_graph.core.picture_files._MAX_PIXELS", 10)
