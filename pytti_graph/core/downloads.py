@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from pytti_graph.core.errors import MissingError
+from pytti_graph.core.injected import Files
+
 _ATTRIBUTE = "__pytti_graph_downloads__"
 _BLOCK = 1 << 20
 _TIMEOUT = 30.0
@@ -228,6 +231,32 @@ class WebFile:
         if not self.address.startswith("https://"):
             raise OSError(f"{self.address} is not an https address")
         return self.address
+
+
+def found_or_fetched(download: Download, files: Files, what: str, argument: str, otherwise: str) -> Path:
+    """Where a file is, fetched first if it has to be and may be.
+
+    Args:
+        download: The file.
+        files: Says whether the network may be used.
+        what: What is in it, as shown to users.
+        argument: The node's argument that asks for it.
+        otherwise: What a user can write instead.
+
+    Raises:
+        MissingError: It is not on this machine, and may not or cannot be fetched.
+    """
+    if (path := download.cached()) is not None:
+        return path
+    if not files.network:
+        message = f"{what} cannot be found on this machine: looked for {download.source} in {download.destination}"
+        hint = f"run 'pytti-graph fetch GRAPH' once, or add --allow-network, or {otherwise}"
+        raise MissingError(message, argument=argument, hint=hint)
+    try:
+        return download.fetch()
+    except OSError as error:
+        message = f"{what} cannot be fetched from {download.source}: {error}"
+        raise MissingError(message, argument=argument, hint=otherwise) from error
 
 
 def downloads(list_them: Callable[..., Sequence[Download]]) -> Callable[[_Made], _Made]:

@@ -10,7 +10,7 @@ from typing import Any
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
 from pytti_graph import Files, MissingError
-from pytti_graph.core.downloads import HubFolder
+from pytti_graph.core.downloads import HubFolder, found_or_fetched
 from pytti_graph.nodes.weight_files import sha256
 
 _TOKENS = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "vocab.json")
@@ -67,7 +67,7 @@ def text_reader(model: str, config: Mapping[str, Any], files: Files) -> TextRead
     if (needed := tokenizer_files(config)) is None:
         return TextReader(SimpleTokenizer(context_length=length, **more), None, {})
     _require_transformers(model)
-    folder = _found(model, needed, files)
+    folder = found_or_fetched(needed, files, f"the tokenizer of {model}", "model", _OWN)
     try:
         tokenizer = HFTokenizer(
             str(folder), context_length=length, local_files_only=True, trust_remote_code=False, **more
@@ -87,17 +87,3 @@ def _require_transformers(model: str) -> None:
         message = f"{model} reads texts with the package transformers, which is not installed"
         hint = f"type: pip install 'pytti-graph[transformers]', or {_OWN}"
         raise MissingError(message, argument="model", hint=hint) from error
-
-
-def _found(model: str, needed: HubFolder, files: Files) -> Path:
-    if (path := needed.cached()) is not None:
-        return path
-    if not files.network:
-        message = f"the tokenizer of {model} is not on this machine: looked for {needed.source} in {needed.destination}"
-        hint = f"run 'pytti-graph fetch GRAPH' once, or add --allow-network, or {_OWN}"
-        raise MissingError(message, argument="model", hint=hint)
-    try:
-        return needed.fetch()
-    except OSError as error:
-        message = f"the tokenizer of {model} cannot be fetched from {needed.source}: {error}"
-        raise MissingError(message, argument="model", hint=_OWN) from error

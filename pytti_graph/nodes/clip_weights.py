@@ -11,7 +11,7 @@ from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 
 from pytti_graph import Files, MissingError, UsageError
-from pytti_graph.core.downloads import Download, HubFile, WebFile
+from pytti_graph.core.downloads import Download, HubFile, WebFile, found_or_fetched
 from pytti_graph.core.errors import did_you_mean
 from pytti_graph.nodes.clip_texts import tokenizer_files
 
@@ -20,7 +20,7 @@ RANDOM = "random"
 _USUAL = {"mean": OPENAI_DATASET_MEAN, "std": OPENAI_DATASET_STD}
 _HUB_NAMES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _ENDINGS = (".safetensors", ".pt", ".pth", ".bin")
-_OTHERWISE = "a local file (pretrained: clip.safetensors), or another perceptor, such as perceptor.imagenet"
+_OTHERWISE = "give a local file (pretrained: clip.safetensors), or another perceptor, such as perceptor.imagenet"
 
 
 def architecture(model: str) -> dict[str, Any]:
@@ -76,17 +76,7 @@ def weights_file(model: str, pretrained: str, files: Files) -> Path:
     needed = _weights_of(model, pretrained)
     if needed is None:
         return _local(pretrained, files)
-    if (cached := needed.cached()) is not None:
-        return cached
-    if not files.network:
-        tried = f"looked for {needed.source} in {needed.destination}"
-        hint = f"run 'pytti-graph fetch GRAPH' once, or add --allow-network, or give {_OTHERWISE}"
-        raise _missing(f"the weights '{pretrained}' of {model} are not on this machine: {tried}", hint)
-    try:
-        return needed.fetch()
-    except OSError as error:
-        message = f"the weights '{pretrained}' of {model} cannot be fetched from {needed.source}: {error}"
-        raise _missing(message, f"give {_OTHERWISE}") from error
+    return found_or_fetched(needed, files, f"the weights '{pretrained}' of {model}", "pretrained", _OTHERWISE)
 
 
 def _weights_of(model: str, pretrained: str) -> Download | None:
@@ -97,10 +87,6 @@ def _weights_of(model: str, pretrained: str) -> Download | None:
     if pretrained != RANDOM and not _is_path(pretrained):
         raise _unknown(model, pretrained)
     return None
-
-
-def _missing(message: str, hint: str) -> MissingError:
-    return MissingError(message, argument="pretrained", hint=hint)
 
 
 def _is_path(pretrained: str) -> bool:
@@ -114,7 +100,7 @@ def _local(pretrained: str, files: Files) -> Path:
         raise UsageError(message, argument="pretrained")
     if not path.is_file():
         hint = "paths are relative to the graph's folder; or give the name of weights, such as laion2b_s34b_b79k"
-        raise _missing(f"there is no file {path}", hint)
+        raise MissingError(f"there is no file {path}", argument="pretrained", hint=hint)
     return path
 
 

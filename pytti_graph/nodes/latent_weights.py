@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pytti_graph import Files, MissingError, Stream, UsageError
-from pytti_graph.core.downloads import HubFile
+from pytti_graph.core.downloads import HubFile, found_or_fetched
 from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors, sha256, why_unfit
 
 RANDOM = "random"
@@ -144,22 +144,9 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 def _from_hub(model: str, files: Files) -> tuple[Path, Path]:
     """Configuration and weights of a model of the hub, fetched first if they have to be and may be."""
-    config, weights = (_cached(file, model, files) for file in downloads_for(model, None))
+    needed = downloads_for(model, None)
+    config, weights = (found_or_fetched(file, files, model, "model", _OTHERWISE) for file in needed)
     return config, weights
-
-
-def _cached(file: HubFile, model: str, files: Files) -> Path:
-    if (path := file.cached()) is not None:
-        return path
-    if not files.network:
-        message = f"{model} is not on this machine: looked for {file.source} in {file.destination}"
-        hint = f"run 'pytti-graph fetch GRAPH' once, or add --allow-network, or {_OTHERWISE}"
-        raise MissingError(message, argument="model", hint=hint)
-    try:
-        return file.fetch()
-    except OSError as error:
-        message = f"{model} cannot be fetched from {file.source}: {error}"
-        raise MissingError(message, argument="model", hint=_OTHERWISE) from error
 
 
 def _read_config(path: Path) -> dict[str, Any]:

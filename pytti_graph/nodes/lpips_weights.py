@@ -12,7 +12,7 @@ import torchvision
 from torch import Tensor, nn
 
 from pytti_graph import Files, MissingError, Report, UsageError
-from pytti_graph.core.downloads import Download, WebFile
+from pytti_graph.core.downloads import Download, WebFile, found_or_fetched
 from pytti_graph.nodes.weight_files import UnreadableWeights, read_tensors, why_unfit
 
 TRAINED, RANDOM = "imagenet", "random"
@@ -108,17 +108,8 @@ def _weights_file(network: str, pretrained: str, files: Files) -> Path:
             hint = 'give "imagenet", or a file with weights, relative to the graph\'s folder'
             raise MissingError(f"there is no file {path}", argument="pretrained", hint=hint)
         return path
-    if (cached := needed[0].cached()) is not None:
-        return cached
-    if not files.network:
-        message = f"the weights of {network} are not on this machine: looked for {needed[0].source}"
-        hint = "run 'pytti-graph fetch GRAPH' once, or add --allow-network, or give a file that you have"
-        raise MissingError(f"{message} in {needed[0].destination}", argument="pretrained", hint=hint)
-    try:
-        return needed[0].fetch()
-    except OSError as error:
-        message = f"the weights of {network} cannot be fetched from {needed[0].source}: {error}"
-        raise MissingError(message, argument="pretrained", hint="give a file that you have") from error
+    what = f"the weights of {network}"
+    return found_or_fetched(needed[0], files, what, "pretrained", "give a file that you have")
 
 
 def _give_weights(layers: nn.Module, network: str, path: Path) -> None:

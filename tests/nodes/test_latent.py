@@ -268,7 +268,7 @@ def test_a_checkpoint_of_taming_transformers(make, tmp_path, given):
 
 
 def test_a_model_of_the_hub_that_is_not_here(make, monkeypatch):
-    with pytest.raises(MissingError, match="is not on this machine") as raised:
+    with pytest.raises(MissingError, match="madebyollin/taesd cannot be found on this machine") as raised:
         make(model="madebyollin/taesd")
     assert "pytti-graph fetch" in raised.value.problem.hint
 

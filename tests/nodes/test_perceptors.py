@@ -438,7 +438,7 @@ def test_a_text_side_of_transformers(make, tmp_path, words, offline):
 def test_a_tokenizer_that_is_not_here(make, offline, tmp_path):
     """It says what was tried and what to do, before the network is built."""
     pytest.importorskip("transformers")
-    with pytest.raises(MissingError, match="tokenizer of ViT-B-16-SigLIP is not on this machine") as caught:
+    with pytest.raises(MissingError, match="tokenizer of ViT-B-16-SigLIP cannot be found on this machine") as caught:
         make("ViT-B-16-SigLIP", "random")
     problem = caught.value.problem
     assert problem.argument == "model"
@@ -491,7 +491,7 @@ def test_a_damaged_tokenizer(make, words, offline):
 def test_a_tokenizer_of_which_a_part_is_here(make, words, offline):
     """As when another program has fetched the words alone."""
     (words / "tokenizer_config.json").unlink()
-    with pytest.raises(MissingError, match="is not on this machine"):
+    with pytest.raises(MissingError, match="cannot be found on this machine"):
         make("pg-foreign")
 
 
