@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
@@ -31,6 +31,8 @@ class BoundCall(NamedTuple):
 class Moves:
     """Decides for one image whether a frame starts it anew or moves it (`start` if its inputs changed, else `warp`).
 
+    Inputs are what comes from the graph; what the engine injects, such as streams, starts nothing.
+
     Attributes:
         replay: Do neither: the image has been restored and is where it should be.
         digest: Of the inputs it was last started with, as far as they are known only by that.
@@ -42,14 +44,20 @@ class Moves:
         self._last: tuple[Any, ...] | None = None
         self._started = False
 
-    def start(self, method: Callable[..., Any]) -> Callable[..., None]:
-        """`method`, called only when its inputs are others than last time."""
+    def start(self, method: Callable[..., Any], injected: Sequence[bool]) -> Callable[..., None]:
+        """`method`, called only when its inputs are others than last time.
 
-        def run(made: Any, *inputs: Any) -> None:
+        Args:
+            method: Of the image.
+            injected: Which of its arguments come from the engine.
+        """
+
+        def run(made: Any, *arguments: Any) -> None:
+            inputs = tuple(value for value, given in zip(arguments, injected, strict=True) if not given)
             self._started = not self.replay and self._have_changed(inputs)
             self._last, self.digest = inputs, None
             if self._started:
-                method(made, *inputs)
+                method(made, *arguments)
 
         return run
 
@@ -119,7 +127,8 @@ class Binder:
         function = self._method(spec, call.kind)
         moves = self.moves.setdefault(call.node, Moves()) if call.kind in ("start", "warp") else None
         if moves is not None:
-            function = moves.start(function) if call.kind == "start" else moves.warp(function)
+            injected = [slot in self._injected for slot in call.inputs[1:]]
+            function = moves.start(function, injected) if call.kind == "start" else moves.warp(function)
         if call.kind == "forward" and (place := crops_place(spec, call.detail)) is not None:
             function = each_on_its_own(function, place)
         streams = [self._injected[slot] for slot in call.inputs if isinstance(self._injected.get(slot), NodeStream)]
