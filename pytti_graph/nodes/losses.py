@@ -153,7 +153,7 @@ def saturation(
         mask: Where it counts.
     """
     strength = (mean_over(chroma(image).square(), mask) + _GREYEST).sqrt()
-    return weighed((strength - level).square(), weight, stop)
+    return weighed((strength - level).square(), weight, stop, mask)
 
 
 @node("loss.symmetry")

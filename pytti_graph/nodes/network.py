@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pytti_graph import Bounds, Device, Image, Stream, Warp, node
+from pytti_graph import Bounds, Device, Image, ParameterSet, Stream, Warp, node
 from pytti_graph.nodes.images import Side, natural_colours
 from pytti_graph.nodes.motion import pixel_centres, resample
+from pytti_graph.nodes.optimize import Adam
 from pytti_graph.nodes.sampling import fit
 
 _SHARPNESS = 30.0
@@ -91,15 +92,16 @@ class Network:
         self.places.copy_(self._places())
         wanted = fit(start, self.height, self.width).flatten(2)[0].T
         places = self.places[0, :2].flatten(1).T
-        optimiser = torch.optim.Adam(self.parameters().values(), betas=(0.9, 0.99), foreach=True)
+        weights = ParameterSet(self.parameters(), {})
+        optimiser = Adam(weights, beta2=0.99)
         for step in range(self.start_steps):
-            optimiser.param_groups[0]["lr"] = _FITTING_RATE * (1 + math.cos(math.pi * step / self.start_steps)) / 2
+            rate = _FITTING_RATE * (1 + math.cos(math.pi * step / self.start_steps)) / 2
             chosen = (stream.uniform(min(_BATCH, len(places))) * len(places)).long()
-            optimiser.zero_grad()
             with torch.enable_grad():
                 torch.autograd.backward(F.mse_loss(self._colours_at(places[chosen]), wanted[chosen]))
-            optimiser.step()
-        optimiser.zero_grad()
+            optimiser.forward([], rate)
+            for weight in weights.values():
+                weight.grad = None
 
     @torch.no_grad()
     def warp(self, warp: Warp) -> None:

@@ -183,19 +183,24 @@ class ScheduleFree(Optimiser):
             self.steps = 0
 
     def step(self, learning_rate: float | None) -> None:
-        """A step of the algorithm; in its letters, parameters are y, points z, their mean x, and squares v."""
+        """A step of the algorithm; in its letters, parameters are y, points z, their mean x, and squares v.
+
+        Epsilon stands beside the corrected root of v, as in Adam and in what the authors publish now. In the paper it
+        stands beside v as it is, which holds back the first steps of large pictures, whose gradients are faint.
+        """
         gradients = [torch.zeros_like(tensor) if tensor.grad is None else tensor.grad for tensor in self.tensors]
         torch._foreach_mul_(self.squares, self.beta2)
         torch._foreach_addcmul_(self.squares, gradients, gradients, 1 - self.beta2)
+        self.steps += 1
+        correction = math.sqrt(1 - self.beta2**self.steps)
         steepness = torch._foreach_sqrt(self.squares)
+        torch._foreach_div_(steepness, correction)
         torch._foreach_add_(steepness, _EPSILON)
         moves = torch._foreach_div(gradients, steepness)
         if self.weight_decay:
-            torch._foreach_add_(moves, self.tensors, alpha=self.weight_decay)
-        self.steps += 1
-        correction = math.sqrt(1 - self.beta2**self.steps)
+            torch._foreach_add_(moves, self.tensors, alpha=self.weight_decay * correction)
         rates = [_BOLDNESS * rate for rate in self.rates] if learning_rate is None else [learning_rate] * len(moves)
-        torch._foreach_mul_(moves, [correction * rate for rate in rates])
+        torch._foreach_mul_(moves, rates)
         torch._foreach_sub_(self.points, moves)
         self.mean.add(self.points, (correction if learning_rate is None else correction * learning_rate) ** 2)
         torch._foreach_copy_(self.tensors, self.points)

@@ -38,6 +38,7 @@ class Palette:
         colours: [size, palettes, 3], sRGB 0..1, each palette from its darkest colour to its brightest.
         ramp: The brightness [size] that its colours should have, 0..1.
         logits: How much each place leans to each palette [1, palettes, rows, columns]; softmax gives shares.
+        locked: Whether the colours never change.
     """
 
     __wire__ = Wire("Palette")
@@ -45,6 +46,7 @@ class Palette:
     colours: Tensor
     ramp: Tensor
     logits: Tensor
+    locked: bool = False
 
 
 class PalettePicture(Tensor):
@@ -172,7 +174,7 @@ class LimitedPalette:
     def forward(self) -> PalettePicture:
         """The picture [1, 3, height, width]."""
         heights, logits = self._painted()
-        palette = Palette(self._colours(), self.ramp, logits)
+        palette = Palette(self._colours(), self.ramp, logits, self.locked)
         nearest, mixture = (
             from_squares(squares, self.height, self.width, self.pixel_size)
             for squares in paint(palette.colours, torch.sigmoid(heights), logits)
@@ -279,7 +281,13 @@ def palette_brightness(
         weight: How much it counts; negative pushes away from that rise.
         stop: Lets go once the loss, before its weight, is this small (with a negative weight: this large).
         mask: Which palettes count: each as much as that part of its places which lies in the mask.
+
+    Raises:
+        UsageError: The palettes are locked, and have no gradient.
     """
+    if palette.locked:
+        message = "the palettes are locked, so this loss can change nothing"
+        raise UsageError(message, argument="palette", hint="leave it out, or take lock_palettes out of the image")
     away = (brightness(palette.colours) - palette.ramp.unsqueeze(1)).square().mean(0)
     if mask is None:
         return weighed(away.mean(), weight, stop)

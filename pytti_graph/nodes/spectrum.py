@@ -51,7 +51,7 @@ def spectrum(
     levels = torch.where(counts > 0, means, 1).log()
     certain = counts / (counts + _FEW)
     share = certain / certain.sum().clamp(min=_TINY)
-    return weighed((share * (levels - (share * levels).sum()).square()).sum(), weight, stop)
+    return weighed((share * (levels - (share * levels).sum()).square()).sum(), weight, stop, mask)
 
 
 def power_spectrum(image: Tensor, mask: Mask | None = None) -> Tensor:

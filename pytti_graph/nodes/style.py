@@ -60,7 +60,7 @@ def loss(image: Image, style: Style, weight: Number = 1.0, stop: Stop | None = N
     """
     pairs = zip(grams(style.perceptor, image, mask), style.grams, strict=True)
     difference = torch.stack([_away(found, wanted) for found, wanted in pairs]).mean()
-    return weighed(difference if mask is None else difference * mask.any(), weight, stop)
+    return weighed(difference, weight, stop, mask)
 
 
 def _away(found: Tensor, wanted: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import torch
@@ -19,7 +20,7 @@ _FAINT = 2.5 / 255
 _TINY = 1e-12
 
 
-def weighed(difference: Tensor, weight: float, stop: float | None) -> Loss:
+def weighed(difference: Tensor, weight: float, stop: float | None, mask: Mask | None = None) -> Loss:
     """A loss with its weight, that ends at `stop`.
 
     Args:
@@ -27,13 +28,18 @@ def weighed(difference: Tensor, weight: float, stop: float | None) -> Loss:
         weight: Negative where it is to become large.
         stop: No gradient once the difference is at or below it, or, with a negative weight, at or above it. (PyTTI
             wrote it negative then; its sign does not matter.)
+        mask: Where it counts, for a difference that is not 0 by itself if nothing lies in the mask.
 
     Returns:
-        [], which stays at the weight times `stop` from there on.
+        [], which stays at the weight times `stop` from there on (at 0 if it lets go at once).
     """
+    if mask is not None:
+        difference = difference * mask.any()
     if stop is None:
         return weight * difference
     sign, limit = (-1, -abs(stop)) if weight < 0 else (1, stop)
+    if limit == math.inf:
+        return 0 * difference
     return abs(weight) * F.threshold(sign * difference, limit, limit)
 
 

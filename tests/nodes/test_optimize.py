@@ -279,13 +279,28 @@ def by_hand(start, gradient, rates, beta1=0.9, beta2=0.999, weight_decay=0.0):
     for t, rate in enumerate(rates, 1):
         g = gradient(y, t)
         v = beta2 * v + (1 - beta2) * g * g
-        gamma = rate * math.sqrt(1 - beta2**t)
-        z = z - gamma * g / (math.sqrt(v) + 1e-8) - gamma * weight_decay * y
+        correction = math.sqrt(1 - beta2**t)
+        gamma = rate * correction
+        z = z - rate * g / (math.sqrt(v) / correction + 1e-8) - gamma * weight_decay * y
         total += gamma**2
         c = gamma**2 / total
         x = (1 - c) * x + c * z
         y = (1 - beta1) * z + beta1 * x
     return y, x
+
+
+@BOTH
+def test_faint_gradients_are_not_held_back(make):
+    """Those of a picture of 768 pixels are some 1e-7, from the first step on."""
+    moves = []
+    for size in (1e-7, 1.0):
+        parameters = made()
+        optimiser = make(parameters)
+        for gradient in (1.0, -3.0, 2.0):
+            before = parameters["a.x"].detach().clone()
+            step(optimiser, parameters, size * gradient)
+            moves.append(parameters["a.x"].detach() - before)
+    torch.testing.assert_close(torch.stack(moves[:3]), torch.stack(moves[3:]), rtol=0.12, atol=0)
 
 
 @pytest.mark.parametrize(
