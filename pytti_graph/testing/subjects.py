@@ -91,9 +91,10 @@ class Subject:
         """The graph of its plain layout."""
         return self.graph(self.layout()).checked
 
-    def bench(self, folder: Path, **more: Any) -> Bench:
-        """A bench with it and what it needs; other arguments as for `Bench`."""
-        return Bench(self.checked, self.registry, folder, allowed=folders(self.examples), **more)
+    def bench(self, folder: Path, *, nodes: Nodes | None = None, **more: Any) -> Bench:
+        """A bench with it and what it needs, or with other nodes; other arguments as for `Bench`."""
+        graph = self.checked if nodes is None else self.graph(nodes).checked
+        return Bench(graph, self.registry, folder, allowed=folders(self.examples), **more)
 
 
 def shown_path(file: str) -> str:
