@@ -60,6 +60,12 @@ class Subject:
         return self.registry.implementation(self.spec)
 
     @property
+    def package(self) -> str:
+        """The package that it is written in."""
+        module: str = inspect.unwrap(self.made).__module__
+        return module.partition(".")[0]
+
+    @property
     def source(self) -> str:
         """Where it is written, as "file:line"."""
         made = inspect.unwrap(self.made)

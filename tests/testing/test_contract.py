@@ -2,6 +2,7 @@
 
 import functools
 import math
+import random
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -516,6 +517,114 @@ def test_deterministic_leaves_global_generators_alone(draw, name):
     assert f"it draws from the global generator of {name}; ask for a Stream" in only(found, "deterministic")
 
 
+def torch_borrowed():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return torch.rand(())
+
+
+def torch_put_back():
+    state = torch.get_rng_state()
+    torch.default_generator.manual_seed(0)
+    number = torch.empty(()).uniform_()
+    torch.set_rng_state(state)
+    return number
+
+
+def numpy_borrowed():
+    state = np.random.get_state()
+    np.random.seed(0)
+    number = torch.tensor(np.random.rand(), dtype=torch.float32)
+    np.random.set_state(state)
+    return number
+
+
+def python_borrowed():
+    state = random.getstate()
+    random.seed(0)
+    number = torch.tensor(random.uniform(0, 1))
+    random.setstate(state)
+    return number
+
+
+@pytest.mark.parametrize("draw", [torch_borrowed, torch_put_back, numpy_borrowed, python_borrowed])
+def test_deterministic_finds_a_generator_that_is_put_back(draw):
+    @node("filter.borrowed")
+    def borrowed(image: Image) -> Image:
+        """Lighten a picture by chance, always the same.
+
+        Args:
+            image: The picture.
+        """
+        return torch.lerp(image, torch.ones_like(image), 0.5 * draw().to(image.device))
+
+    message = only(violations(borrowed), "deterministic")
+    assert message.startswith("it borrows a global generator for random numbers (tests/testing/test_contract.py:")
+    assert "although it puts it back; ask for a Stream" in message
+
+
+def test_deterministic_lets_a_generator_be_borrowed_for_what_does_not_matter():
+    """As when a network is made, whose weights are then replaced."""
+
+    @node("filter.network")
+    class Network:
+        """Darken a picture.
+
+        Args:
+            image: The picture.
+        """
+
+        def __init__(self, device: Device) -> None:
+            with torch.random.fork_rng():
+                self.layer = torch.nn.Conv2d(3, 3, 1)
+                self.scale = torch.nn.Parameter(torch.randn(()))
+            weights = {"weight": 0.5 * torch.eye(3).view(3, 3, 1, 1), "bias": torch.zeros(3)}
+            self.layer.load_state_dict(weights)
+            self.layer.to(device.torch).requires_grad_(False)
+            self.scale = torch.ones((), device=device.torch)
+
+        def forward(self, image: Image) -> Image:
+            """The picture."""
+            return self.layer(image) * self.scale
+
+    assert violations(Network) == []
+
+
+def test_deterministic_lets_a_library_borrow_a_generator():
+    """There is no other way where it cannot be given one."""
+
+    def approximate(image: Image) -> Image:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            left, middle, right = torch.svd_lowrank(image[0], q=3)
+        return torch.sigmoid((left * middle.unsqueeze(1)) @ right.mT).unsqueeze(0)
+
+    assert violations(image_node(approximate), allowed={"filter.approximate": ["gradients", "device"]}) == []
+
+
+def test_deterministic_lets_a_generator_be_borrowed_and_seeded_by_the_stream():
+    """For functions of libraries that cannot be given a generator."""
+
+    @node("filter.seeded")
+    class Seeded:
+        """Lighten a picture by chance.
+
+        Args:
+            image: The picture.
+        """
+
+        def __init__(self, device: Device, stream: Stream) -> None:
+            with torch.random.fork_rng():
+                torch.manual_seed(int(stream.uniform() * 2**31))
+                self.light = torch.rand(()).to(device.torch)
+
+        def forward(self, image: Image) -> Image:
+            """The picture."""
+            return torch.lerp(image, torch.ones_like(image), self.light)
+
+    assert violations(Seeded) == []
+
+
 def test_deterministic_wants_the_same_value_for_the_same_stream():
     calls = []
 
@@ -723,6 +832,62 @@ def test_dtype_finds_the_precision_of_perceptors():
 
     found = violations(half, allowed={"filter.half": ["gradients"]})
     assert "with perceptors in bfloat16 its value is bfloat16" in only(found, "dtype")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image.half().float(),
+        lambda image: image.to(torch.bfloat16).to(torch.float32) * 0.5,
+        lambda image: image.type(torch.float16).type_as(image),
+    ],
+    ids=["half", "bfloat16", "type"],
+)
+def test_dtype_finds_numbers_that_are_rounded(change):
+    def rounded(image: Image) -> Image:
+        return change(image)
+
+    found = violations(image_node(rounded), allowed={"filter.rounded": ["gradients"]})
+    message = only(found, "dtype")
+    assert message.startswith("it rounds numbers to half precision and back (tests/testing/test_contract.py:")
+    assert "keep them in float32" in message
+
+
+def test_dtype_finds_an_image_that_is_rounded():
+    def forward(self) -> Image:
+        """The picture."""
+        return torch.sigmoid(self.logits).half().float()
+
+    assert "it rounds numbers to half precision" in only(violations(canvas_with(forward=forward)), "dtype")
+
+
+def test_dtype_lets_a_network_compute_in_half_precision():
+    """And what is no picture be kept in it."""
+
+    @node("loss.network")
+    class Network:
+        """Pull what a network makes of a picture to nothing.
+
+        Args:
+            image: The picture.
+        """
+
+        def __init__(self, device: Device) -> None:
+            self.table = torch.linspace(0.1, 0.9, 3).half().float().to(device.torch)
+            self.layer = torch.nn.utils.skip_init(torch.nn.Conv2d, 3, 3, 1, dtype=torch.bfloat16)
+            torch.nn.init.eye_(self.layer.weight.data.view(3, 3))
+            torch.nn.init.zeros_(self.layer.bias)
+            self.layer.to(device.torch).requires_grad_(False)
+
+        def forward(self, image: Image) -> Loss:
+            """The loss."""
+            return (self.seen(image.bfloat16()).mean((2, 3)) * self.table).sum()
+
+        def seen(self, image):
+            """What the network makes of a picture less its mean, which is taken with care."""
+            return self.layer(image - image.float().mean().bfloat16()).float()
+
+    assert violations(Network, allowed={"loss.network": ["gradients"]}) == []
 
 
 @pytest.mark.parametrize(("tells", "broken"), [(True, False), (False, True)])
