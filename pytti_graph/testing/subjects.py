@@ -60,6 +60,12 @@ class Subject:
         return self.registry.implementation(self.spec)
 
     @property
+    def package(self) -> str:
+        """The package that it is written in."""
+        module: str = inspect.unwrap(self.made).__module__
+        return module.partition(".")[0]
+
+    @property
     def source(self) -> str:
         """Where it is written, as "file:line"."""
         made = inspect.unwrap(self.made)
@@ -91,9 +97,10 @@ class Subject:
         """The graph of its plain layout."""
         return self.graph(self.layout()).checked
 
-    def bench(self, folder: Path, **more: Any) -> Bench:
-        """A bench with it and what it needs; other arguments as for `Bench`."""
-        return Bench(self.checked, self.registry, folder, allowed=folders(self.examples), **more)
+    def bench(self, folder: Path, *, nodes: Nodes | None = None, **more: Any) -> Bench:
+        """A bench with it and what it needs, or with other nodes; other arguments as for `Bench`."""
+        graph = self.checked if nodes is None else self.graph(nodes).checked
+        return Bench(graph, self.registry, folder, allowed=folders(self.examples), **more)
 
 
 def shown_path(file: str) -> str:

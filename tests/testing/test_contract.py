@@ -1,9 +1,12 @@
 """Every clause finds a node that breaks it, and says so in words that mend it."""
 
+import functools
 import math
+import random
 import sys
 from dataclasses import replace
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pytti_graph import (
+    Bounds,
     Clock,
     Cutouts,
     Device,
@@ -19,6 +23,7 @@ from pytti_graph import (
     Image,
     Integer,
     Loss,
+    Mask,
     Moment,
     Number,
     OutputPath,
@@ -26,6 +31,7 @@ from pytti_graph import (
     Seen,
     Stream,
     TextParser,
+    UsageError,
     Warp,
     node,
     resample,
@@ -83,13 +89,94 @@ def test_documented_wants_two_parts_in_a_name():
     assert "call it family.name" in only(violations(three), "documented")
 
 
-# Values
-
-
 def image_node(made):
     """Makes a node of a function of a picture."""
     made.__doc__ = "Change a picture.\n\nArgs:\n    image: The picture."
     return node(f"filter.{made.__name__}")(made)
+
+
+# Arguments that do nothing
+
+
+def test_used_finds_an_argument_that_changes_nothing():
+    @node("loss.bright")
+    class Bright:
+        """Pull the mean brightness of a picture to a level.
+
+        Args:
+            image: The picture.
+            level: The brightness.
+            kind: How to measure it.
+        """
+
+        def __init__(self, kind: Literal["mean", "median"] = "mean") -> None:
+            self.measures = 0
+
+        def forward(self, image: Image, level: Number = 0.5) -> Loss:
+            """The loss."""
+            return (image.mean() - 0.5) ** 2
+
+    found = violations(Bright)
+    assert [only([violation], "used").partition(" changes nothing")[0] for violation in found] == [
+        "its argument 'kind'",
+        "its argument 'level'",
+    ]
+
+
+def blended(function):
+    """A decorator that uses an argument in the place of what it decorates."""
+
+    @functools.wraps(function)
+    def blend(image, strength):
+        return torch.lerp(image, function(image, strength), strength)
+
+    return blend
+
+
+@pytest.mark.parametrize("decorate", [lambda function: function, torch.no_grad(), functools.cache])
+def test_used_looks_through_decorators_that_only_pass_on(decorate):
+    @node("value.spread")
+    @decorate
+    def spread(level: Number = 0.5, factor: Number = 2.0) -> float:
+        """Give a number.
+
+        Args:
+            level: The number.
+            factor: Nothing.
+        """
+        return level
+
+    assert "its argument 'factor' changes nothing" in only(violations(spread), "used")
+
+
+def test_used_counts_every_way_to_read_an_argument():
+    @node("filter.several")
+    @blended
+    def several(image: Image, strength: Number = 0.5) -> Image:
+        """Darken a picture; its decorator does the rest.
+
+        Args:
+            image: The picture.
+            strength: How much.
+        """
+        return image * 0.5
+
+    @node("value.inner")
+    def inner(low: Number = 0.0, high: Number = 1.0, kind: Literal["sum", "mean"] = "sum") -> float:
+        """Give a number of several.
+
+        Args:
+            low: One.
+            high: Another.
+            kind: What to make of them.
+        """
+        both = [(lambda: low)(), *(high for _ in range(1))]
+        return sum(both) if locals()["kind"] == "sum" else sum(both) / 2
+
+    assert violations(several, inner) == []
+
+
+# Values
 
 
 @pytest.mark.parametrize(
@@ -220,6 +307,122 @@ def test_values_of_motions_take_points_and_the_size():
     assert "field takes 2 arguments; it takes points, height and width" in only(found, "values")
 
 
+# Sizes
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda image: image * torch.linspace(0, 1, 16, device=image.device), "it works with small pictures, but rai"),
+        (lambda image: image[..., :12, :16], "but of one of twice that one of 16 x 12; take the size from the picture"),
+    ],
+    ids=["crash", "crop"],
+)
+def test_sizes_finds_a_picture_of_fixed_size(change, message):
+    def fixed(image: Image) -> Image:
+        return change(image)
+
+    found = only(violations(image_node(fixed)), "sizes")
+    assert message in found
+    assert "image.shape[-2:]" in found
+
+
+def test_sizes_finds_what_is_kept_of_the_first_picture():
+    kept = []
+
+    @node("mask.middle")
+    def middle(image: Image) -> Mask:
+        """Mark the middle of a picture.
+
+        Args:
+            image: The picture.
+        """
+        if not kept:
+            kept.append(torch.linspace(-1, 1, image.shape[-1], device="cpu"))
+        return (image.mean(1, keepdim=True) * (1 - kept[0].to(image.device).abs())).clamp(0, 1)
+
+    message = only(violations(middle), "sizes")
+    assert "raises RuntimeError: The size of tensor a (32) must match the size of tensor b (16)" in message
+    assert "(tests/testing/test_contract.py:" in message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image,
+        lambda image: torch.nn.functional.avg_pool2d(image, 2),
+        lambda image: image[..., :10, :10],
+        lambda image: torch.nn.functional.interpolate(image, (24, 24), mode="bilinear"),
+        lambda image: image.mean((2, 3), keepdim=True),
+    ],
+    ids=["same", "half", "crop", "icon", "colour"],
+)
+def test_sizes_lets_a_node_resize_on_purpose(change):
+    def resized(image: Image) -> Image:
+        return change(image)
+
+    assert violations(image_node(resized)) == []
+
+
+def test_sizes_lets_arguments_tell_the_size():
+    @node("filter.fit")
+    def fit(image: Image, columns: Integer = 16, rows: Integer = 12) -> Image:
+        """Stretch a picture.
+
+        Args:
+            image: The picture.
+            columns: Its new width.
+            rows: Its new height.
+        """
+        return torch.nn.functional.interpolate(image, (rows, columns), mode="bilinear")
+
+    assert violations(fit) == []
+
+
+def test_sizes_knows_arguments_that_must_agree_with_the_picture():
+    @node("filter.exact")
+    def exact(
+        image: Image,
+        width: Annotated[int, Bounds(ge=1, unit="px")] = 512,
+        height: Annotated[int, Bounds(ge=1, unit="px")] = 512,
+    ) -> Image:
+        """Take pictures of one size.
+
+        Args:
+            image: The picture.
+            width: Its width.
+            height: Its height.
+        """
+        return image * torch.ones(height, width, device=image.device)
+
+    assert violations(exact) == []
+
+
+def test_sizes_knows_examples_that_have_a_size_of_their_own():
+    @node("filter.both")
+    def both(image: Image, other: Image) -> Image:
+        """Mix two pictures of one size.
+
+        Args:
+            image: The picture.
+            other: Another one.
+        """
+        return (image + other) / 2
+
+    picture = Path(__file__).parent / "tiny.png"  # as large as the tiny pictures
+    examples = {"filter.both": {"other": {"type": "source.image"}}, "source.image": {"path": picture}}
+    assert violations(both, examples=examples) == []
+
+
+def test_sizes_lets_a_node_refuse_what_is_too_large():
+    def small(image: Image) -> Image:
+        if image.shape[-1] > 20:
+            raise UsageError("it takes pictures of at most 20 pixels", hint="shrink it first")
+        return image * 1
+
+    assert violations(image_node(small)) == []
+
+
 # Arguments
 
 
@@ -283,7 +486,7 @@ def test_arguments_have_defaults_that_can_be_read():
         Args:
             scenes: A text that its own parser refuses.
         """
-        return 1.0
+        return float(len(scenes))
 
     found = violations(count, allowed={"value.count": ["values", "deterministic", "graph"]})
     assert "its own defaults (or the examples) are refused: scenes: " in only(found, "arguments")
@@ -312,6 +515,114 @@ def test_deterministic_leaves_global_generators_alone(draw, name):
 
     found = violations(lucky, allowed={"filter.lucky": ["gradients", "graph"]})
     assert f"it draws from the global generator of {name}; ask for a Stream" in only(found, "deterministic")
+
+
+def torch_borrowed():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return torch.rand(())
+
+
+def torch_put_back():
+    state = torch.get_rng_state()
+    torch.default_generator.manual_seed(0)
+    number = torch.empty(()).uniform_()
+    torch.set_rng_state(state)
+    return number
+
+
+def numpy_borrowed():
+    state = np.random.get_state()
+    np.random.seed(0)
+    number = torch.tensor(np.random.rand(), dtype=torch.float32)
+    np.random.set_state(state)
+    return number
+
+
+def python_borrowed():
+    state = random.getstate()
+    random.seed(0)
+    number = torch.tensor(random.uniform(0, 1))
+    random.setstate(state)
+    return number
+
+
+@pytest.mark.parametrize("draw", [torch_borrowed, torch_put_back, numpy_borrowed, python_borrowed])
+def test_deterministic_finds_a_generator_that_is_put_back(draw):
+    @node("filter.borrowed")
+    def borrowed(image: Image) -> Image:
+        """Lighten a picture by chance, always the same.
+
+        Args:
+            image: The picture.
+        """
+        return torch.lerp(image, torch.ones_like(image), 0.5 * draw().to(image.device))
+
+    message = only(violations(borrowed), "deterministic")
+    assert message.startswith("it borrows a global generator for random numbers (tests/testing/test_contract.py:")
+    assert "although it puts it back; ask for a Stream" in message
+
+
+def test_deterministic_lets_a_generator_be_borrowed_for_what_does_not_matter():
+    """As when a network is made, whose weights are then replaced."""
+
+    @node("filter.network")
+    class Network:
+        """Darken a picture.
+
+        Args:
+            image: The picture.
+        """
+
+        def __init__(self, device: Device) -> None:
+            with torch.random.fork_rng():
+                self.layer = torch.nn.Conv2d(3, 3, 1)
+                self.scale = torch.nn.Parameter(torch.randn(()))
+            weights = {"weight": 0.5 * torch.eye(3).view(3, 3, 1, 1), "bias": torch.zeros(3)}
+            self.layer.load_state_dict(weights)
+            self.layer.to(device.torch).requires_grad_(False)
+            self.scale = torch.ones((), device=device.torch)
+
+        def forward(self, image: Image) -> Image:
+            """The picture."""
+            return self.layer(image) * self.scale
+
+    assert violations(Network) == []
+
+
+def test_deterministic_lets_a_library_borrow_a_generator():
+    """There is no other way where it cannot be given one."""
+
+    def approximate(image: Image) -> Image:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            left, middle, right = torch.svd_lowrank(image[0], q=3)
+        return torch.sigmoid((left * middle.unsqueeze(1)) @ right.mT).unsqueeze(0)
+
+    assert violations(image_node(approximate), allowed={"filter.approximate": ["gradients", "device"]}) == []
+
+
+def test_deterministic_lets_a_generator_be_borrowed_and_seeded_by_the_stream():
+    """For functions of libraries that cannot be given a generator."""
+
+    @node("filter.seeded")
+    class Seeded:
+        """Lighten a picture by chance.
+
+        Args:
+            image: The picture.
+        """
+
+        def __init__(self, device: Device, stream: Stream) -> None:
+            with torch.random.fork_rng():
+                torch.manual_seed(int(stream.uniform() * 2**31))
+                self.light = torch.rand(()).to(device.torch)
+
+        def forward(self, image: Image) -> Image:
+            """The picture."""
+            return torch.lerp(image, torch.ones_like(image), self.light)
+
+    assert violations(Seeded) == []
 
 
 def test_deterministic_wants_the_same_value_for_the_same_stream():
@@ -417,7 +728,10 @@ def test_device_finds_what_waits(change):
 
 @pytest.mark.parametrize(
     "change",
-    [lambda image: image * torch.ones(16), lambda image: torch.stack((image, torch.ones(image.shape))).mean(0)],
+    [
+        lambda image: image * torch.ones(image.shape[-1]),
+        lambda image: torch.stack((image, torch.ones(image.shape))).mean(0),
+    ],
     ids=["multiply", "stack"],
 )
 def test_device_finds_tensors_of_the_processor(change):
@@ -488,7 +802,7 @@ def test_device_finds_crops_that_wait():
 
 def test_device_lets_single_numbers_and_copies_pass():
     def fine(image: Image) -> Image:
-        weights = torch.linspace(0, 1, 16).tolist()
+        weights = torch.linspace(0, 1, image.shape[-1]).tolist()
         return image * torch.tensor(0.5) * torch.tensor(weights).to(image.device)
 
     assert violations(image_node(fine)) == []
@@ -518,6 +832,62 @@ def test_dtype_finds_the_precision_of_perceptors():
 
     found = violations(half, allowed={"filter.half": ["gradients"]})
     assert "with perceptors in bfloat16 its value is bfloat16" in only(found, "dtype")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image.half().float(),
+        lambda image: image.to(torch.bfloat16).to(torch.float32) * 0.5,
+        lambda image: image.type(torch.float16).type_as(image),
+    ],
+    ids=["half", "bfloat16", "type"],
+)
+def test_dtype_finds_numbers_that_are_rounded(change):
+    def rounded(image: Image) -> Image:
+        return change(image)
+
+    found = violations(image_node(rounded), allowed={"filter.rounded": ["gradients"]})
+    message = only(found, "dtype")
+    assert message.startswith("it rounds numbers to half precision and back (tests/testing/test_contract.py:")
+    assert "keep them in float32" in message
+
+
+def test_dtype_finds_an_image_that_is_rounded():
+    def forward(self) -> Image:
+        """The picture."""
+        return torch.sigmoid(self.logits).half().float()
+
+    assert "it rounds numbers to half precision" in only(violations(canvas_with(forward=forward)), "dtype")
+
+
+def test_dtype_lets_a_network_compute_in_half_precision():
+    """And what is no picture be kept in it."""
+
+    @node("loss.network")
+    class Network:
+        """Pull what a network makes of a picture to nothing.
+
+        Args:
+            image: The picture.
+        """
+
+        def __init__(self, device: Device) -> None:
+            self.table = torch.linspace(0.1, 0.9, 3).half().float().to(device.torch)
+            self.layer = torch.nn.utils.skip_init(torch.nn.Conv2d, 3, 3, 1, dtype=torch.bfloat16)
+            torch.nn.init.eye_(self.layer.weight.data.view(3, 3))
+            torch.nn.init.zeros_(self.layer.bias)
+            self.layer.to(device.torch).requires_grad_(False)
+
+        def forward(self, image: Image) -> Loss:
+            """The loss."""
+            return (self.seen(image.bfloat16()).mean((2, 3)) * self.table).sum()
+
+        def seen(self, image):
+            """What the network makes of a picture less its mean, which is taken with care."""
+            return self.layer(image - image.float().mean().bfloat16()).float()
+
+    assert violations(Network, allowed={"loss.network": ["gradients"]}) == []
 
 
 @pytest.mark.parametrize(("tells", "broken"), [(True, False), (False, True)])
@@ -660,15 +1030,16 @@ def canvas_with(**methods):
 
 def test_image_takes_the_picture_it_starts_from():
     def start(self, start: Image) -> None:
-        """Take nothing."""
+        """Take next to nothing of it."""
+        self.logits.add_(1e-6 * start.mean())
 
     assert "no nearer to the picture after start(picture)" in only(violations(canvas_with(start=start)), "image")
 
 
 def test_image_is_left_alone_by_a_motion_that_moves_nothing():
     def warp(self, warp: Warp) -> None:
-        """Shrink."""
-        self.logits.mul_(0.5)
+        """Move and shrink."""
+        self.logits.copy_(0.5 * resample(self.logits, warp))
 
     message = only(violations(canvas_with(warp=warp)), "image")
     assert "a warp that moves nothing changes its picture to" in message

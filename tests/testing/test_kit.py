@@ -264,7 +264,8 @@ def test_cases_have_readable_names():
     assert names == [
         f"loss.bright-{clause}"
         for clause in (
-            "documented", "values", "arguments", "deterministic", "inputs", "device", "dtype", "gradients", "graph",
+            "documented", "used", "values", "sizes", "arguments", "deterministic", "inputs", "device", "dtype",
+            "gradients", "graph",
         )
     ]  # fmt: skip
 
@@ -284,9 +285,9 @@ def spoken(text: str, kind: Literal["a", "b"] = "a") -> float:
 
     Args:
         text: The text.
-        kind: Nothing.
+        kind: What to count.
     """
-    return float(len(text))
+    return float(len(text) if kind == "a" else len(text.split()))
 
 
 def test_examples_are_asked_for():

@@ -12,11 +12,15 @@ from pytti_graph.testing.clauses.images import is_image, starts_and_moves
 from pytti_graph.testing.clauses.imports import light, usable
 from pytti_graph.testing.clauses.inputs import takes_references, unchanged
 from pytti_graph.testing.clauses.refusals import refuses
+from pytti_graph.testing.clauses.sizes import any_size, takes_pictures
+from pytti_graph.testing.clauses.usage import used
 from pytti_graph.testing.clauses.values import as_declared
 
 CLAUSES = (
     Clause("documented", documented, runs=False),
+    Clause("used", used, runs=False),
     Clause("values", as_declared, gives_a_value),
+    Clause("sizes", any_size, takes_pictures),
     Clause("arguments", refuses),
     Clause("deterministic", deterministic),
     Clause("inputs", unchanged, takes_references),

@@ -14,6 +14,7 @@ from torch import Tensor
 from pytti_graph.core.nodes import NodeSpec
 from pytti_graph.testing.arguments import SUBJECT
 from pytti_graph.testing.bench import state
+from pytti_graph.testing.chance import global_draws
 from pytti_graph.testing.observing import look
 from pytti_graph.testing.subjects import Subject
 
@@ -22,20 +23,28 @@ def deterministic(subject: Subject, folder: Path) -> Iterator[str]:
     """For the same seed, node, frame and step the value is the same to the last bit.
 
     For another seed it is another, if the node draws random numbers. The global generators of torch, numpy and Python
-    are left alone.
+    are left alone, and not borrowed either.
     """
     before = _global_generators()
-    first = _outcome(subject, folder, seed=1)
+    first, places = _outcome(subject, folder, seed=1)
     touched = [name for name, state in _global_generators().items() if not _same(state, before[name])]
     for name in touched:
         yield f"it draws from the global generator of {name}; ask for a Stream and draw from that"
-    again = _outcome(subject, folder, seed=1)
+    again, _ = _outcome(subject, folder, seed=1)
     if differing := _differing(first, again):
         yield (
             f"called twice with the same seed it gives different values ({', '.join(differing)}); draw all random "
             "numbers from its Stream, and keep nothing from one call to the next"
         )
-    elif _draws(subject.spec) and first and not _differing(first, _outcome(subject, folder, seed=2)):
+        return
+    follows = _draws(subject.spec) and bool(_differing(first, _outcome(subject, folder, seed=2)[0]))
+    borrows = bool(places) and not touched and not follows
+    if borrows and _differing(first, _outcome(subject, folder, seed=1, disturb=True)[0]):
+        yield (
+            f"it borrows a global generator for random numbers ({places[0]}), although it puts it back; ask for a "
+            "Stream and draw from that"
+        )
+    elif _draws(subject.spec) and first and not follows:
         yield (
             "it asks for a Stream, but gives the same value for another seed; draw from the stream itself, not from a "
             "generator of its own (if only some arguments let it draw, give these as examples)"
@@ -46,16 +55,17 @@ def _draws(spec: NodeSpec) -> bool:
     return any("Stream" in phase.injected.values() for phase in spec.phases)
 
 
-def _outcome(subject: Subject, folder: Path, seed: int) -> dict[str, Tensor]:
-    """All that can be seen after a call: of the value, and of the object's state."""
+def _outcome(subject: Subject, folder: Path, seed: int, disturb: bool = False) -> tuple[dict[str, Tensor], list[str]]:
+    """All that can be seen after a call, of the value and of the object's state; and where it draws globally."""
     bench = subject.bench(folder, seed=seed)
-    born = state(bench.call(SUBJECT, "init")) if subject.spec.stateful else {}
-    seen = {f"new.{name}": tensor.clone() for name, tensor in born.items()}
-    seen |= look(bench.subject(), torch.empty(0))
-    seen |= state(bench.objects.get(SUBJECT))
-    if subject.spec.optimiser:
-        seen |= bench.parameters()
-    return {name: tensor.detach().clone() for name, tensor in seen.items()}
+    with global_draws(subject.package, disturb=disturb) as draws:
+        born = state(bench.call(SUBJECT, "init")) if subject.spec.stateful else {}
+        seen = {f"new.{name}": tensor.clone() for name, tensor in born.items()}
+        seen |= look(bench.subject(), torch.empty(0))
+        seen |= state(bench.objects.get(SUBJECT))
+        if subject.spec.optimiser:
+            seen |= bench.parameters()
+    return {name: tensor.detach().clone() for name, tensor in seen.items()}, draws.places
 
 
 def _differing(first: dict[str, Tensor], second: dict[str, Tensor]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pytti_graph.testing.bench import Bench, state
 from pytti_graph.testing.clauses.clause import first_line, gives_tensors, place_of
 from pytti_graph.testing.clauses.gradients import differentiable
 from pytti_graph.testing.observing import TEXTS, look, mapped
+from pytti_graph.testing.rounding import Rounding
 from pytti_graph.testing.standin import (
     ACCELERATOR,
     MixedError,
@@ -122,12 +124,15 @@ def may_wait(spec: NodeSpec) -> bool:
 def precise(subject: Subject, folder: Path) -> Iterator[str]:
     """Values are float32 for float32 inputs, also when perceptors compute in bfloat16.
 
-    A perceptor that tells how it looks at pictures tells its precision, where that makes a difference.
+    Nothing is rounded to half precision and back on the way. A perceptor that tells how it looks at pictures tells its
+    precision, where that makes a difference.
     """
     value, plain = _looked(subject, folder, torch.float32)
     if wrong := _other_types(plain):
         yield f"its {wrong}; give values back in float32 (numpy and Python make float64: use .float())"
         return
+    if (place := _rounds(subject, folder)) is not None:
+        yield f"it rounds numbers to half precision and back ({place}), which only loses some; keep them in float32"
     try:
         half_value, half = _looked(subject, folder, torch.bfloat16)
     except Exception as error:
@@ -145,6 +150,16 @@ def precise(subject: Subject, folder: Path) -> Iterator[str]:
             "its image_settings are the same in float32 and in bfloat16, but not what it sees, which is kept by them; "
             "put str(device.dtype) among them"
         )
+
+
+def _rounds(subject: Subject, folder: Path) -> str | None:
+    """Where numbers that gradients come back to are rounded for nothing, or None."""
+    bench = subject.bench(folder)
+    with contextlib.suppress(Exception), torch.enable_grad(), Rounding() as rounding:
+        for name in differentiable(subject.spec):
+            bench.given |= {place: mapped(bench.at(place), _followed) for place in bench.places(name)}
+        look(bench.subject(), torch.empty(0))
+    return next(iter(rounding.places), None)
 
 
 def _looked(subject: Subject, folder: Path, dtype: torch.dtype) -> tuple[Any, dict[str, Tensor]]:
