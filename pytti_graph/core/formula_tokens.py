@@ -97,9 +97,8 @@ def _slip(tokens: Sequence[Token], index: int) -> str | None:
         return _INSTEAD[token.text]
     if token.text == ")":
         return "there is no '(' for it" if _unbalanced(tokens, index) else "a number or a name is missing before it"
-    if token.text == "," and before is not None and before.kind == "number":
-        following = tokens[index + 1]
-        return f"write decimals with a point: {before.text}.{following.text if following.kind == 'number' else '5'}"
+    if token.text == "," and before is not None and before.text.isdecimal() and tokens[index + 1].text.isdecimal():
+        return f"write decimals with a point: {before.text}.{tokens[index + 1].text}"
     if before is None or before.text in OPERATORS or before.text in ("(", ",", *KEYWORDS):
         return "a number or a name is missing before it"
     if token.kind == "name" and token.text.lower() in FOREIGN:

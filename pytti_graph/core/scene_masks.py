@@ -105,6 +105,8 @@ def read_mask(text: str, start: int, end: int) -> MaskText:
     kind = WORDS.get(word, "text")
     if kind == "text" and cutoff is None:
         hint = did_you_mean(word, _WORDS) or _MASK_HINT
+        if word.lower() in WORDS:
+            hint = f"write it in small letters: {word.lower()}"
         raise TextSyntaxError(f"'{word}' is not a mask", first, hint)
     if kind is None and cutoff is not None:
         raise TextSyntaxError("the mask 'all' has no cutoff", cutoff, "leave it out")

@@ -61,6 +61,8 @@ def _colons(text: str, start: int) -> tuple[tuple[int, ...], int]:
         elif character == "[" and bracket is None:
             bracket = index
         elif character == "]":
+            if bracket is None:
+                raise TextSyntaxError("']' has no '[' before it", index, "write '[' too, or \\] for the character")
             bracket = None
         elif character == ":" and bracket is None:
             colons.append(index)

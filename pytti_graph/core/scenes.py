@@ -14,7 +14,7 @@ r"""The language of `prompt.scenes`: which texts a film should mean, when, where
 * A text in brackets, `[photo.png]`, is the file of a picture or, by its ending, of a video, which is meant in its
   place. It may be the http or https address of a picture. It stands alone in its prompt. A file's name without
   brackets is an error; as a text it is written in quotes.
-* A colon between `[` and `]` belongs to the text.
+* A colon between `[` and `]` belongs to the text. One of the two without the other is an error.
 * Spaces and line breaks in a text that is not quoted count as one space.
 
 A weight may be followed by a mask, and that by a cutoff, each after an `_`: `weight_mask_cutoff`.
@@ -361,6 +361,8 @@ class _Reader:
         reason = "" if _PROSE.search(source) else f": {error.message}" + (f" ({error.hint})" if error.hint else "")
         end = self.text.find("|", start)
         hint = quote_hint(self.text, first, end if end >= 0 else len(self.text))
+        if error.hint is None and source.startswith(",", error.offset):
+            hint = f"prompts are separated by '|', not by commas; {hint}"
         return TextSyntaxError(f"'{source}' is not a formula{reason}", start + error.offset, hint)
 
     def _default(self, source: str, offset: int) -> int:

@@ -10,6 +10,9 @@ from pytti_graph.nodes.embeddings import spherical_distance
 from pytti_graph.nodes.prompt_masks import area_of, crop_weights
 from pytti_graph.nodes.weighing import Stop, weighed
 
+_FARTHEST = 5.0
+"""Beyond all distances, so that a prompt that stops here never pulls."""
+
 
 @node("loss.prompts", detached=("mask",))
 def prompts(
@@ -52,7 +55,8 @@ def _pull(seen: Seen, prompts: Prompts, within: CropMask | None) -> Tensor:
         )
     distance = distances(seen, prompts)
     signed = prompts.weights.sign() * distance
-    stopped = torch.where(signed > prompts.stops, signed, prompts.stops.detach())
+    stops = prompts.stops.detach().clamp(max=_FARTHEST)
+    stopped = torch.where(signed > stops, signed, stops)
     pulls = prompts.weights.abs() * stopped
     if any(prompts.masks) or within is not None or seen.weights is not None:
         return (pulls * crop_weights(prompts.masks or (None,), seen, within)).sum()

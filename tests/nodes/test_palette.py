@@ -395,5 +395,5 @@ def test_losses_of_palettes_alone_do_not_paint():
 
 
 def test_losses_of_locked_palettes_say_so():
-    with pytest.raises(RenderError, match="the palettes are locked, so this loss can change nothing .* leave it out"):
+    with pytest.raises(RenderError, match=r"the palettes are locked, so this loss can change nothing .* leave it out"):
         list(graph(lock_palettes=True).render(output="canvas"))

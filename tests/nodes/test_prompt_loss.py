@@ -77,6 +77,17 @@ def test_stops_end_gradients_crop_by_crop_and_prompt_by_prompt():
     assert float(prompt_loss.prompts(seen(0), prompts([40], stops=[stop]))) == pytest.approx(stop)
 
 
+@pytest.mark.parametrize("weight", [1.0, 0.0])
+def test_an_infinite_stop_lets_go_at_once(weight):
+    """As in a formula that ends a prompt in the middle of a film, and in the loss's own."""
+    for stops, stop in (([math.inf], None), (None, math.inf)):
+        view = seen(0, 100)
+        loss = prompt_loss.prompts(view, prompts([40], [weight], stops), stop=stop)
+        loss.backward()
+        assert loss.isfinite()
+        assert not view.embeddings.grad.any()
+
+
 def test_a_prompt_of_no_weight_does_nothing():
     view = seen(0)
     prompt_loss.prompts(view, prompts([40], [0.0])).backward()

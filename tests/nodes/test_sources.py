@@ -368,16 +368,27 @@ def test_giants_are_refused_in_our_own_words(tmp_path, side, recwarn):
     assert not recwarn.list
 
 
-def test_a_canvas_takes_the_shape_of_a_picture(tmp_path):
-    """From the source's ports, also in a draft, which makes the source smaller."""
+@pytest.mark.parametrize(
+    ("source", "width", "height", "size", "draft"),
+    [
+        ({"width": 24}, "photo.width", "photo.height", (16, 24), (8, 12)),
+        ({}, "photo.width", "photo.height", (40, 60), (20, 30)),
+        ({}, "photo.width", 24, (24, 60), (12, 30)),
+        ({}, "photo.width/4", "2*photo.height + 1", (81, 15), (40, 8)),
+        ({"height": 20}, "2*photo.width", "photo.height", (20, 60), (10, 30)),
+        ({}, "photo.width/60", "photo.height/40", (1, 1), (1, 1)),
+    ],
+)
+def test_a_canvas_takes_the_shape_of_a_picture(tmp_path, source, width, height, size, draft):
+    """From the source's ports; in a draft, either the source is smaller or what follows from it."""
     solid("RGB", "red", (60, 40)).save(tmp_path / "a.png")
     nodes = {
-        "photo": {"type": "source.image", "path": "a.png", "width": 24},
-        "canvas": {"type": "image.rgb", "width": "photo.width", "height": "photo.height", "start": "photo"},
+        "photo": {"type": "source.image", "path": "a.png", **source},
+        "canvas": {"type": "image.rgb", "width": width, "height": height, "start": "photo"},
         "like": {"type": "loss.match", "image": "canvas", "target": "photo"},
         "optimise": {"type": "optimize.adam", "losses": ["like"]},
     }
     (tmp_path / "a.yaml").write_text(json.dumps({"pytti_graph": 1, "clock": {"steps": 1}, "nodes": nodes}))
     made = Graph.load(tmp_path / "a.yaml")
-    for graph, size in ((made, (16, 24)), (made.draft(), (8, 12))):
-        assert next(iter(graph.render(output="canvas"))).tensor.shape[-2:] == size
+    for graph, expected in ((made, size), (made.draft(), draft)):
+        assert next(iter(graph.render(output="canvas"))).tensor.shape[-2:] == expected
