@@ -70,6 +70,11 @@ class Moves:
 
         return run
 
+    def picture(self) -> Tensor | None:
+        """The picture [1, C, h, w] that it was last started with."""
+        tensors = (value for value in self._last or () if isinstance(value, Tensor) and value.ndim == 4)
+        return next(tensors, None)
+
     def _have_changed(self, inputs: tuple[Any, ...]) -> bool:
         last = self._last
         if last is not None and all(now is before for now, before in zip(inputs, last, strict=True)):

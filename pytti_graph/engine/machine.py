@@ -20,6 +20,7 @@ from pytti_graph.engine.failures import explain
 from pytti_graph.engine.files import FileAccess
 from pytti_graph.engine.gradients import Descent, descents, prove
 from pytti_graph.engine.streams import NodeStream
+from pytti_graph.engine.stretching import stretched
 from pytti_graph.graph.binding import FileName, Parsed
 from pytti_graph.graph.plan import Call, Plan
 
@@ -56,7 +57,7 @@ class Machine:
         warn: Callable[[Problem], None],
     ) -> None:
         self.plan, self.device, self.files = plan, device, files
-        self._registry = registry
+        self._registry, self._warn = registry, warn
         self.moment = Moment(plan.graph.clock)
         self._frame_moment = Moment(plan.graph.clock)  # for nodes that change once a frame: their step is always 0
         self._begun = False
@@ -250,9 +251,20 @@ class Machine:
                 self._run(self._step)
                 for (optimiser, _), moved in zip(self._optimise, self._moved, strict=True):
                     prove(self.plan, optimiser, self.values, moved, self.moment)
+            self._warn_of_stretching()
             self._let_go()
             with _gradient_mode(False):
                 self._run(self._unwritten)
+
+    def _warn_of_stretching(self) -> None:
+        """Tell of pictures to start from that images of another shape have just taken."""
+        for call in self.plan.step:
+            moves = self.moves.get(call.node) if call.kind == "forward" else None
+            start, image = moves.picture() if moves else None, self.values[call.output]
+            if start is None or not isinstance(image, Tensor):
+                continue
+            if (problem := stretched(self.plan.graph, call.node, start, image)) is not None:
+                self._warn(problem)
 
     def time_step(self) -> None:
         """Do the work of a step without moving anything."""

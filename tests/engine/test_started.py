@@ -1,10 +1,19 @@
-"""Films that start from a picture go on from where they were, whatever their image is made of."""
+"""Images that start from a picture: what is told of its shape, and that films go on from where they were."""
 
 import pytest
 
-from pytti_graph import Graph
+from pytti_graph import Graph, Image, Warned, node
 from pytti_graph.core.plugins import installed
+from pytti_graph.nodes.sources import SizedPicture
+from pytti_graph.nodes.sources import sized as telling_its_size
 from pytti_graph.testing import tiny
+
+
+@node("test.sized")
+def sized(image: Image) -> SizedPicture:
+    """Tell the size of a picture."""
+    return telling_its_size(image)
+
 
 IMAGES = {
     "image.rgb": {},
@@ -32,3 +41,39 @@ def test_resuming_starts_nothing_anew(type, moving, tmp_path, resumes):
         nodes["canvas"]["warp"] = "drift"
     film = {"seed": 1, "clock": {"frames": 3, "steps": 1}, "nodes": nodes}
     resumes(Graph.build(film, registry=installed().with_nodes(tiny.image)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("photo", "canvas", "stretched"),
+    [
+        ((60, 40), (16, 12), True),
+        ((60, 40), (12, 16), True),
+        ((60, 40), (30, 20), False),
+        ((60, 40), (90, 60), False),
+        ((61, 43), (20, 14), False),
+        ((200, 100), (203, 100), False),
+        ((200, 100), (208, 100), True),
+        ((3, 1), (1, 1), False),
+    ],
+)
+def test_a_picture_that_is_stretched_is_told_of(photo, canvas, stretched):
+    """Where one sees it, once, with both remedies; rounding is none."""
+    nodes = {
+        "photo": {"type": "tiny.image", "width": photo[0], "height": photo[1]},
+        "sized": {"type": "test.sized", "image": "photo"},
+        "canvas": {"type": "image.rgb", "width": canvas[0], "height": canvas[1], "start": "sized"},
+        "calm": {"type": "loss.smoothness", "image": "canvas"},
+        "optimise": {"type": "optimize.adam", "losses": ["calm"]},
+    }
+    film = {"seed": 1, "clock": {"frames": 2, "steps": 2}, "nodes": nodes}
+    told = []
+    graph = Graph.build(film, registry=installed().with_nodes(tiny.image, sized))
+    list(
+        graph.render(output="canvas", on_event=lambda event: told.append(event) if isinstance(event, Warned) else None)
+    )
+    assert len(told) == stretched
+    if stretched:
+        (wide, high), (columns, rows) = photo, canvas
+        message = str(told[0].problem)
+        assert f"a picture of {wide} x {high} pixels is stretched to {columns} x {rows}" in message
+        assert "to keep its shape, write here width: sized.width, height: sized.height" in message

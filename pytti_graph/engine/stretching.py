@@ -1,0 +1,33 @@
+"""Tells of pictures that are stretched because an image that starts from them has another shape."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from pytti_graph.core.errors import Problem
+from pytti_graph.graph.binding import Link
+from pytti_graph.graph.checked import CheckedGraph
+
+_NOTICED = 0.02
+"""By which part one side may be too long for the other before anybody sees it."""
+
+
+def stretched(graph: CheckedGraph, node: str, start: Tensor, image: Tensor) -> Problem | None:
+    """A warning if a picture [1, 3, h, w] that an image [1, 3, H, W] starts from has another shape."""
+    (height, width), (rows, columns) = start.shape[-2:], image.shape[-2:]
+    too_wide, too_high = abs(width * rows / height - columns), abs(height * columns / width - rows)
+    if min(too_wide, too_high) <= 1 or min(too_wide / columns, too_high / rows) <= _NOTICED:
+        return None  # which rounding may explain, or which nobody sees
+    checked = graph.nodes[node]
+    message = f"start: a picture of {width} x {height} pixels is stretched to {columns} x {rows}"
+    place = checked.places.get("start") or checked.position
+    return Problem(message, place, node, "start", _hint(graph, node), severity="warning")
+
+
+def _hint(graph: CheckedGraph, node: str) -> str:
+    crop = "to crop it instead, write this width and height in its source"
+    link = graph.nodes[node].arguments["start"]
+    source = link.references[0].node if isinstance(link, Link) else ""
+    if not source or not {"width", "height"} <= graph.nodes[source].spec.ports.keys():
+        return crop
+    return f"{crop}; to keep its shape, write here width: {source}.width, height: {source}.height"
