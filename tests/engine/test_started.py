@@ -39,7 +39,7 @@ def test_resuming_starts_nothing_anew(type, moving, tmp_path, resumes):
     if moving:
         nodes |= {"drift": {"type": "motion.affine", "zoom": 1.3}}
         nodes["canvas"]["warp"] = "drift"
-    film = {"seed": 1, "clock": {"frames": 3, "steps": 1}, "nodes": nodes}
+    film = {"seed": 1, "clock": {"frames": 2, "steps": 1}, "nodes": nodes}
     resumes(Graph.build(film, registry=installed().with_nodes(tiny.image)), tmp_path)
 
 
