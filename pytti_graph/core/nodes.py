@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_type_hints
 
@@ -189,8 +190,8 @@ def node(
     Raises:
         TypeError: A parameter or the value has no annotation or one that cannot be used, a parameter has a name that no
             graph could write or a default that does not fit its type, the name is not `family.name`, `either` names
-            what is no argument or has a value anyway, `rising` names what is no number, the version is no number, or a
-            migration is not from a former version.
+            what is no argument or has a value anyway, `rising` names what is no number or has defaults that fall, the
+            version is no number, or a migration is not from a former version.
     """
     if not isinstance(type, str):
         raise TypeError("@node needs the name of the node: @node('family.name')")
@@ -207,15 +208,24 @@ def node(
         for name in either:
             if (parameter := spec.parameter(name)) is None or parameter.required or parameter.default is not None:
                 raise TypeError(f"{type}: either=... names '{name}', which is no argument whose default is None")
-        for name in rising:
-            if (parameter := spec.parameter(name)) is None or not isinstance(parameter.type, NumberType):
-                raise TypeError(f"{type}: rising=... names '{name}', which is no argument that is a number")
+        _check_rising(spec, rising)
         spec = dataclasses.replace(spec, either=tuple(either), rising=tuple(rising), migrations=tuple(known))
         setattr(made, _ATTRIBUTE, spec)
         setattr(made, _MIGRATIONS, known)
         return made
 
     return decorate
+
+
+def _check_rising(spec: NodeSpec, names: Sequence[str]) -> None:
+    defaults = []
+    for name in names:
+        if (parameter := spec.parameter(name)) is None or not isinstance(parameter.type, NumberType):
+            raise TypeError(f"{spec.type}: rising=... names '{name}', which is no argument that is a number")
+        defaults.append(parameter.default)
+    for smaller, larger in pairwise(defaults):
+        if isinstance(smaller, int | float) and isinstance(larger, int | float) and smaller > larger:
+            raise TypeError(f"{spec.type}: rising=... names {', '.join(names)}, whose defaults do not rise")
 
 
 def spec_of(made: object) -> NodeSpec:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from torch import Tensor
+from torch import Size, Tensor
 
 from pytti_graph.core.arguments import ReferenceType
 from pytti_graph.core.nodes import NodeSpec
@@ -36,11 +36,13 @@ class Moves:
     Attributes:
         replay: Do neither: the image has been restored and is where it should be.
         digest: Of the inputs it was last started with, as far as they are known only by that.
+        shape: Of the image, [1, C, H, W], once it has been seen.
     """
 
     def __init__(self) -> None:
         self.replay = False
         self.digest: str | None = None
+        self.shape: Size | None = None
         self._last: tuple[Any, ...] | None = None
         self._started = False
 
@@ -70,10 +72,21 @@ class Moves:
 
         return run
 
-    def picture(self) -> Tensor | None:
-        """The picture [1, C, h, w] that it was last started with."""
-        tensors = (value for value in self._last or () if isinstance(value, Tensor) and value.ndim == 4)
-        return next(tensors, None)
+    def forward(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """`method`, whose first value tells the image's shape."""
+
+        def run(made: Any, *inputs: Any) -> Any:
+            value = method(made, *inputs)
+            if self.shape is None and isinstance(value, Tensor):
+                self.shape = value.shape
+            return value
+
+        return run
+
+    def started_from(self) -> Size | None:
+        """The shape [1, C, h, w] of the picture that it was last started with."""
+        shapes = (value.shape for value in self._last or () if isinstance(value, Tensor) and value.ndim == 4)
+        return next(shapes, None)
 
     def _have_changed(self, inputs: tuple[Any, ...]) -> bool:
         last = self._last
@@ -134,6 +147,8 @@ class Binder:
         if moves is not None:
             injected = [slot in self._injected for slot in call.inputs[1:]]
             function = moves.start(function, injected) if call.kind == "start" else moves.warp(function)
+        if call.kind == "forward" and call.node in self.moves:
+            function = self.moves[call.node].forward(function)
         if call.kind == "forward" and (place := crops_place(spec, call.detail)) is not None:
             function = each_on_its_own(function, place)
         streams = [self._injected[slot] for slot in call.inputs if isinstance(self._injected.get(slot), NodeStream)]

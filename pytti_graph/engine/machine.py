@@ -251,19 +251,18 @@ class Machine:
                 self._run(self._step)
                 for (optimiser, _), moved in zip(self._optimise, self._moved, strict=True):
                     prove(self.plan, optimiser, self.values, moved, self.moment)
-            self._warn_of_stretching()
             self._let_go()
             with _gradient_mode(False):
                 self._run(self._unwritten)
+        self._warn_of_stretching()
 
     def _warn_of_stretching(self) -> None:
         """Tell of pictures to start from that images of another shape have just taken."""
-        for call in self.plan.step:
-            moves = self.moves.get(call.node) if call.kind == "forward" else None
-            start, image = moves.picture() if moves else None, self.values[call.output]
-            if start is None or not isinstance(image, Tensor):
+        for node, moves in self.moves.items():
+            start, image = moves.started_from(), moves.shape
+            if start is None or image is None:
                 continue
-            if (problem := stretched(self.plan.graph, call.node, start, image)) is not None:
+            if (problem := stretched(self.plan.graph, node, start, image)) is not None:
                 self._warn(problem)
 
     def time_step(self) -> None:

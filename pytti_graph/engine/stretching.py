@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Size
 
 from pytti_graph.core.errors import Problem
 from pytti_graph.graph.binding import Link
@@ -12,9 +12,16 @@ _NOTICED = 0.02
 """By which part one side may be too long for the other before anybody sees it."""
 
 
-def stretched(graph: CheckedGraph, node: str, start: Tensor, image: Tensor) -> Problem | None:
-    """A warning if a picture [1, 3, h, w] that an image [1, 3, H, W] starts from has another shape."""
-    (height, width), (rows, columns) = start.shape[-2:], image.shape[-2:]
+def stretched(graph: CheckedGraph, node: str, start: Size, image: Size) -> Problem | None:
+    """A warning if a picture of the shape [1, C, h, w], that one of [1, C, H, W] starts from, has other proportions.
+
+    Args:
+        graph: The graph.
+        node: Id of the image.
+        start: Shape of the picture.
+        image: Shape of the image.
+    """
+    (height, width), (rows, columns) = start[-2:], image[-2:]
     too_wide, too_high = abs(width * rows / height - columns), abs(height * columns / width - rows)
     if min(too_wide, too_high) <= 1 or min(too_wide / columns, too_high / rows) <= _NOTICED:
         return None  # which rounding may explain, or which nobody sees

@@ -48,8 +48,7 @@ class ClipPerceptor(Perceptor):
         self.size = _side(model, name)
         self._model = model.eval().requires_grad_(False).to(device.torch)
         self._model.visual.to(device.dtype)
-        colours = {name: " ".join(f"{number:.9g}" for number in each) for name, each in (("mean", mean), ("std", std))}
-        self.image_settings = {"precision": str(device.dtype), **colours}
+        self.image_settings = {"precision": str(device.dtype), "mean": str([*mean]), "std": str([*std])}
         self._reader, self._dtype, self._device = reader, device.dtype, device.torch
         self._mean = torch.tensor(mean, device=device.torch).view(1, 3, 1, 1)
         self._std = torch.tensor(std, device=device.torch).view(1, 3, 1, 1)

@@ -34,7 +34,7 @@ def weighed(difference: Tensor, weight: float, stop: float | None, mask: Mask | 
         [], which stays at the weight times `stop` from there on (at 0 if it lets go at once).
     """
     if mask is not None:
-        difference = difference * mask.any()
+        difference = difference * _has_something(mask)
     if stop is None:
         return weight * difference
     sign, limit = (-1, -abs(stop)) if weight < 0 else (1, stop)
@@ -54,6 +54,12 @@ def mean_over(values: Tensor, mask: Mask | None) -> Tensor:
         return values.mean()
     share = fit_mask(mask, *values.shape[-2:])
     return (share * values).sum() / (values.shape[1] * share.sum().clamp(min=_TINY))
+
+
+@remembered
+def _has_something(mask: Tensor) -> Tensor:
+    """Whether anything lies in a mask []; waits for no device."""
+    return mask.any()
 
 
 def is_empty(mask: Mask) -> bool:

@@ -230,6 +230,11 @@ def test_mistakes_of_authors_are_named():
             @node("test.bad", rising=names)
             def unordered(x: int = 1, word: str = "") -> float: ...
 
+    with pytest.raises(TypeError, match=r"rising=\.\.\. names x, y, whose defaults do not rise"):
+
+        @node("test.bad", rising=("x", "y"))
+        def falling(x: int = 2, y: float = 1.5) -> float: ...
+
     with pytest.raises(TypeError, match="decorate it"):
         spec_of(len)
 

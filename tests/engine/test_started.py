@@ -68,12 +68,35 @@ def test_a_picture_that_is_stretched_is_told_of(photo, canvas, stretched):
     film = {"seed": 1, "clock": {"frames": 2, "steps": 2}, "nodes": nodes}
     told = []
     graph = Graph.build(film, registry=installed().with_nodes(tiny.image, sized))
-    list(
-        graph.render(output="canvas", on_event=lambda event: told.append(event) if isinstance(event, Warned) else None)
-    )
+    list(graph.render(output="canvas", on_event=told.append))
+    told = [event for event in told if isinstance(event, Warned)]
     assert len(told) == stretched
     if stretched:
         (wide, high), (columns, rows) = photo, canvas
         message = str(told[0].problem)
         assert f"a picture of {wide} x {high} pixels is stretched to {columns} x {rows}" in message
         assert "to keep its shape, write here width: sized.width, height: sized.height" in message
+
+
+@pytest.mark.parametrize("between", [False, True])
+@pytest.mark.parametrize("painted", [False, True])
+def test_it_is_told_of_whatever_becomes_of_the_image(between, painted, tmp_path):
+    """Optimised or only moved, written or mirrored first."""
+    nodes = {
+        "photo": {"type": "tiny.image", "width": 60, "height": 40},
+        "drift": {"type": "motion.affine", "zoom": 1.1},
+        "canvas": {"type": "image.rgb", "width": 16, "height": 12, "start": "photo", "warp": "drift"},
+        "mirror": {"type": "picture.symmetry", "image": "canvas"},
+        "frames": {"type": "write.frames", "image": "mirror" if between else "canvas"},
+    }
+    if painted:
+        nodes |= {
+            "calm": {"type": "loss.smoothness", "image": "mirror" if between else "canvas"},
+            "optimise": {"type": "optimize.adam", "losses": ["calm"]},
+        }
+    told = []
+    graph = Graph.build(
+        {"clock": {"frames": 2, "steps": 1}, "nodes": nodes}, registry=installed().with_nodes(tiny.image)
+    )
+    list(graph.render(tmp_path / "run", on_event=told.append))
+    assert sum("is stretched to 16 x 12" in str(event.problem) for event in told if isinstance(event, Warned)) == 1
