@@ -221,7 +221,7 @@ FOREIGN: dict[str, str | None] = {
     "false": "write 0",
     "null": "write 0",
     "none": "write 0",
-    "nan": None,
+    "nan": "write a number, such as 0",
     "lambda": None,
     "for": None,
     "in": None,
